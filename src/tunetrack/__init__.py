@@ -1,0 +1,1 @@
+"""Hyperparameter optimisation for image classifiers, tracked in MLflow."""

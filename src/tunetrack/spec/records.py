@@ -1,0 +1,140 @@
+"""What passes between training, ledger and tracking while a study runs: plain frozen records, no behaviour."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+__all__ = [
+    "OBJECTIVE_METRICS",
+    "EpochRecord",
+    "Evaluation",
+    "ModelSummary",
+    "TrialOutcome",
+    "TrialState",
+    "WeightStats",
+]
+
+#: What an objective may name. "best/…" is the best epoch's value, the plain name is the last epoch's.
+OBJECTIVE_METRICS = (
+    "validation/accuracy",
+    "validation/loss",
+    "train/accuracy",
+    "train/loss",
+    "best/validation/accuracy",
+    "best/validation/loss",
+    "model/parameters",
+    "train_seconds",
+)
+
+
+class TrialState(enum.StrEnum):
+    """Where a trial stands. The values are those of the MLflow tag ``trial.state``."""
+
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+    INFEASIBLE = "INFEASIBLE"
+    DUPLICATE = "DUPLICATE"
+    KILLED = "KILLED"
+
+    @property
+    def has_value(self) -> bool:
+        """Whether a trial in this state carries objective values that count in the ranking."""
+        return self in (TrialState.COMPLETE, TrialState.DUPLICATE)
+
+
+@dataclass(frozen=True)
+class WeightStats:
+    """The place of the per-layer weight statistics in an epoch's record; they are not measured yet."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch of training yields.
+
+    Attributes:
+        epoch: 1 for the first epoch.
+        train_loss: mean over the epoch's images, measured while the weights move.
+        train_accuracy: fraction in [0, 1], measured while the weights move.
+        validation_loss: mean over all validation images after the epoch.
+        validation_accuracy: fraction in [0, 1] after the epoch.
+        lr: learning rate of the epoch's last step.
+        epoch_seconds: wall time of training and validation, seconds.
+        images_per_second: training images divided by the training time alone.
+        weights: per-layer statistics, where the study asks for them.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    lr: float
+    epoch_seconds: float
+    images_per_second: float
+    weights: WeightStats | None = None
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers under the names that they have in MLflow and in objectives."""
+        return {
+            "train/loss": self.train_loss,
+            "train/accuracy": self.train_accuracy,
+            "validation/loss": self.validation_loss,
+            "validation/accuracy": self.validation_accuracy,
+            "lr": self.lr,
+            "epoch_seconds": self.epoch_seconds,
+            "images_per_second": self.images_per_second,
+        }
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What is known of a model before it is trained.
+
+    Attributes:
+        parameters: number of trainable parameters.
+        input_shape: (channels, height, width).
+        layers: (layer name, kind, output shape without the batch, parameters) from input to output.
+    """
+
+    parameters: int
+    input_shape: tuple[int, int, int]
+    layers: tuple[tuple[str, str, tuple[int, ...], int], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's answers on one split.
+
+    Attributes:
+        loss: mean cross-entropy.
+        accuracy: fraction in [0, 1].
+        confusion: counts, rows the true class, columns the predicted one.
+        classes: names in the order of rows and columns.
+    """
+
+    loss: float
+    accuracy: float
+    confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """How a trial ended.
+
+    Attributes:
+        state: a final state, never RUNNING.
+        values: one value an objective, in their order; None where the trial has no result.
+        reason: why it was not completed, in words; empty for COMPLETE.
+        metrics: further numbers by name (``best/…``, ``final/…``, ``model/parameters``, ``train_seconds``).
+        duplicate_of: number of the trial whose result was reused.
+    """
+
+    state: TrialState
+    values: tuple[float, ...] | None = None
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    duplicate_of: int | None = None
