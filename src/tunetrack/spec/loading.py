@@ -142,7 +142,8 @@ def _set(node: Any, keys: list[str], value: Any) -> bool:
     key, rest = keys[0], keys[1:]
     if "one_of" in node and isinstance(node["one_of"], list) and key != "one_of":
         branches = [branch for branch in node["one_of"] if isinstance(branch, dict) and key in branch]
-        return bool(branches) and all([_set(branch, keys, value) for branch in branches])
+        done = [_set(branch, keys, value) for branch in branches]  # a list: every branch is set, even after a failure
+        return bool(done) and all(done)
     if not rest:
         node[key] = value
         return True

@@ -143,7 +143,7 @@ def _step_mistake(low: float, high: float, step: float, log: bool) -> str:
     count = (high - low) / step
     if abs(count - round(count)) > STEP_TOLERANCE * max(1.0, count):
         below = low + math.floor(count) * step
-        return f"step does not divide the range: the last value would be {below:g}; use high: {below:g} or {below + step:g}"
+        return f"step does not divide the range: use high: {below:g} or {below + step:g}"
     return ""
 
 
