@@ -27,7 +27,8 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
     found = store.find_study(run_id) if store is not None and run_id else None
     return StudyResult(
         name=ledger.name,
-        objectives=ledger.objectives,
+        objectives=ledger.spec.objectives,
+        searched=tuple(dict.fromkeys(parameter.path for parameter in ledger.spec.space.parameters)),
         trials=tuple(
             StudyTrial(record, found.trials.get(record.number) if found else None) for record in ledger.trials()
         ),
@@ -49,7 +50,7 @@ def in_words(result: StudyResult) -> str:
     exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
     lines = [f"**Best: trial {best.record.number}** with {metric} {best.value:.4f}{exact}."]
     if error:
-        near = sum(1 for trial in result.ranked() if abs((trial.value or 0.0) - best.value) <= error) - 1
+        near = result.within_standard_error()
         if near:
             lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
     if result.test:

@@ -53,6 +53,7 @@ class StudyResult:
     Attributes:
         name: unique in its ledger.
         objectives: in the order of the trials' values.
+        searched: paths of the searched parameters, in the order of the study file.
         trials: in the order of their numbers.
         run_id: the study's MLflow run; None where the tracking store does not know it.
         experiment_id: the MLflow experiment of all its runs.
@@ -63,6 +64,7 @@ class StudyResult:
 
     name: str
     objectives: tuple[Objective, ...]
+    searched: tuple[str, ...]
     trials: tuple[StudyTrial, ...]
     run_id: str | None
     experiment_id: str | None
@@ -97,6 +99,13 @@ class StudyResult:
         if not str(self.objectives[0].metric).endswith("validation/accuracy"):
             return None
         return math.sqrt(self.best.value * (1.0 - self.best.value) / self.validation_images)
+
+    def within_standard_error(self) -> int:
+        """How many other trials lie within one standard error of the best; 0 where there is no standard error."""
+        best, error = self.best, self.standard_error
+        if best is None or error is None:
+            return 0
+        return sum(1 for trial in self.ranked() if abs((trial.value or 0.0) - (best.value or 0.0)) <= error) - 1
 
     def frame(self) -> pd.DataFrame:
         """The trials as a table: number, state, one column a value, one a parameter by path, run_id."""

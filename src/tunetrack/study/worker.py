@@ -16,7 +16,7 @@ from tunetrack.study.stopping import StopSignals
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
 from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "trial_artifacts"]
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Worker:
             trial.finish(TrialOutcome(TrialState.KILLED, reason=str(interrupt)))
             raise
         self.ledger.tell(ticket, result.outcome, config_key(config))
-        trial.finish(result.outcome, _artifacts(config, result))
+        trial.finish(result.outcome, trial_artifacts(config, result))
         self.progress.trial_finished(ticket.number, result.outcome)
 
     def _result(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
@@ -111,6 +111,7 @@ class Worker:
         self.progress.trial_finished(ticket.number, outcome)
 
 
-def _artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
+def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
+    """The files that a finished trial leaves in MLflow."""
     files = {"error.txt": result.traceback.encode()} if result.traceback else {}
     return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files)
