@@ -25,12 +25,14 @@ class SearchedParam:
         log: whether it is searched on a log scale.
         numeric: whether its values are numbers, so that it can be an axis of a plot.
         text: the range in words, such as ``1e-05 … 0.1 (log)``.
+        conditional: whether only some trials have it (it belongs to one branch of a choice).
     """
 
     path: str
     log: bool = False
     numeric: bool = True
     text: str = ""
+    conditional: bool = False
 
 
 @dataclass(frozen=True)
