@@ -1,0 +1,50 @@
+"""Knows the links that open the studies of a tracking store in MLflow's UI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunetrack.tracking.queries import list_studies
+from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.views import view_url, write_view
+
+__all__ = ["StudyLink", "study_links"]
+
+
+@dataclass(frozen=True)
+class StudyLink:
+    """Where one study is seen.
+
+    Attributes:
+        study: its name.
+        url: its saved view, or its experiment where no view could be written.
+        run_url: its own run, with description and report.
+        note: why there is no saved view; empty where there is one.
+    """
+
+    study: str
+    url: str
+    run_url: str
+    note: str = ""
+
+
+def study_links(store: TrackingStore, base_url: str) -> tuple[StudyLink, ...]:
+    """Links to all studies of a store, newest first; missing saved views are written.
+
+    Args:
+        store: the server's store, or the server itself.
+        base_url: where the server answers, such as ``http://127.0.0.1:5000``.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    base = base_url.rstrip("/")
+    links = []
+    for row in list_studies(store):
+        view = write_view(store, row.info, row.experiment_id)
+        page = f"{base}/#/experiments/{row.experiment_id}/runs"
+        url = (
+            view_url(base, row.experiment_id, view.view_id) if view.view_id else f"{page}?workflowType=machine_learning"
+        )
+        links.append(StudyLink(row.info.name, url, f"{page}/{row.run_id}", view.skipped))
+    return tuple(links)

@@ -1,0 +1,44 @@
+"""Writes studies and trials into MLflow, and reads them back. The only folder, with `server`, that imports mlflow."""
+
+from __future__ import annotations
+
+from tunetrack.tracking.artifacts import TrialArtifacts
+from tunetrack.tracking.connect import connect
+from tunetrack.tracking.datasets import DatasetInfo
+from tunetrack.tracking.models import ModelRequest
+from tunetrack.tracking.names import File, RunKind, StudyState, Tag
+from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
+from tunetrack.tracking.runs import StudyRun, TrialRun
+from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
+from tunetrack.tracking.views import SavedView, view_id, view_url, write_view
+from tunetrack.tracking.writer import WriterLimits, WriterStatus
+
+__all__ = [
+    "DatasetInfo",
+    "File",
+    "ModelRequest",
+    "Objective",
+    "RunKind",
+    "SavedView",
+    "SearchedParam",
+    "StudyInfo",
+    "StudyRow",
+    "StudyRun",
+    "StudyState",
+    "StudyTable",
+    "Tag",
+    "TrackingStore",
+    "TrialArtifacts",
+    "TrialRow",
+    "TrialRun",
+    "WriterLimits",
+    "WriterStatus",
+    "connect",
+    "list_studies",
+    "read_history",
+    "read_study",
+    "view_id",
+    "view_url",
+    "write_view",
+]

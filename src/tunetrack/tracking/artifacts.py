@@ -1,0 +1,94 @@
+"""Knows which files a trial leaves behind, and hands them to MLflow in one go."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tunetrack.spec.records import EpochRecord, Evaluation
+from tunetrack.tracking.confusion import confusion_figure
+from tunetrack.tracking.curves import curves_figure
+from tunetrack.tracking.names import File
+
+__all__ = ["TrialArtifacts", "confusion_table", "to_yaml", "trial_files", "written"]
+
+# The C dumper is ten times as fast; PyYAML may have been built without it.
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True)
+class TrialArtifacts:
+    """What a finished trial leaves besides numbers.
+
+    Attributes:
+        config: the concrete configuration as plain data.
+        weights: a state dict as ``torch.save`` wrote it.
+        confusion: answers on the validation (or test) images.
+        curves: whether the figure of the epochs is wanted; it needs at least one epoch.
+        files: further files, content by relative path.
+    """
+
+    config: Mapping[str, Any] | None = None
+    weights: bytes | None = None
+    confusion: Evaluation | None = None
+    curves: bool = True
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
+    """All files of one trial, content by relative path."""
+    files = dict(artifacts.files)
+    if artifacts.config is not None:
+        files[File.CONFIG] = to_yaml(artifacts.config).encode()
+    if artifacts.weights is not None:
+        files[File.WEIGHTS] = artifacts.weights
+    if artifacts.curves and epochs:
+        files[File.CURVES] = curves_figure(title, epochs)
+    if artifacts.confusion is not None:
+        files[File.CONFUSION_FIGURE] = confusion_figure(title, artifacts.confusion)
+        files[File.CONFUSION_TABLE] = confusion_table(artifacts.confusion).encode()
+    return files
+
+
+def to_yaml(document: Mapping[str, Any]) -> str:
+    """`document` as YAML in the order of its keys."""
+    text: str = yaml.dump(_plain(document), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def confusion_table(evaluation: Evaluation) -> str:
+    """The counts as CSV: one row a true class, one column a predicted class."""
+    lines = [",".join(["true \\ predicted", *map(_cell, evaluation.classes)])]
+    for name, counts in zip(evaluation.classes, evaluation.confusion, strict=True):
+        lines.append(",".join([_cell(name), *map(str, counts)]))
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def written(files: Mapping[str, bytes]) -> Iterator[str]:
+    """A temporary folder that holds `files` inside the ``with`` block."""
+    with tempfile.TemporaryDirectory(prefix="tunetrack-") as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        yield folder
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n') else text
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and tuples as the dicts and lists that the safe dumper knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,120 @@
+"""Knows how to tell within seconds whether a tracking URI can be used, and what to say when it cannot.
+
+MLflow itself retries an unreachable server or database for minutes before it says so; a study must not start that way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import sqlalchemy
+from mlflow import MlflowClient
+from sqlalchemy.engine import URL, make_url
+
+from tunetrack.errors import TrackingError
+from tunetrack.tracking.failures import STORE_FAILURES, describe, translated
+from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.writer import WriterLimits
+
+__all__ = ["connect"]
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FORMS = "sqlite:///path/to/mlflow.db, http://host:port, https://host, postgresql://user:password@host/name"
+#: Seconds; what a driver calls its connection timeout.
+_TIMEOUT_ARGUMENT: Mapping[str, str] = {
+    "postgresql": "connect_timeout",
+    "mysql": "connect_timeout",
+    "mssql": "timeout",
+}
+
+
+def connect(uri: str, timeout: float = 3.0, limits: WriterLimits | None = None) -> TrackingStore:
+    """Open a tracking store after checking that it answers and can be written.
+
+    Args:
+        uri: what MLflow takes as a tracking URI: ``sqlite:///…``, ``http(s)://…``, ``postgresql://…``. The missing
+            parent folder of an SQLite file is created.
+        timeout: seconds to wait for a server, or for a lock on a file.
+        limits: how the background writer gathers entries; default: `WriterLimits()`.
+
+    Returns:
+        The store; its background thread starts with the first study that is opened.
+
+    Raises:
+        TrackingError: the scheme is not one that MLflow can log to, or the server or database cannot be reached,
+            read or written. The message holds the URI and how to mend it.
+    """
+    scheme = urlsplit(uri).scheme
+    dialect = scheme.partition("+")[0]
+    if scheme in ("http", "https"):
+        _check_server(uri, timeout)
+    elif dialect in _DATABASES:
+        _check_database(uri, dialect, timeout)
+    elif scheme in ("", "file"):
+        raise TrackingError(
+            f"the tracking URI {uri!r} is a folder, and MLflow no longer logs to folders; "
+            f"give a database or a server instead: {_FORMS}"
+        )
+    else:
+        raise TrackingError(f"the tracking URI {uri!r} has the unknown scheme {scheme!r}; allowed: {_FORMS}")
+    with translated("read", uri):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return TrackingStore(client, uri, limits)
+
+
+def _check_server(uri: str, timeout: float) -> None:
+    address = urlsplit(uri)
+    try:
+        # Any answer will do: proxies and hosted servers need not know /health.
+        requests.get(uri.rstrip("/") + "/health", timeout=timeout)
+    except requests.RequestException as error:
+        start = f"tunetrack serve --host {address.hostname or '127.0.0.1'} --port {address.port or 80}"
+        raise TrackingError(
+            f"no MLflow server answers at {uri} ({type(error).__name__} within {timeout:g} s); "
+            f"start one with `{start}`, or log to a file with sqlite:///mlruns/mlflow.db"
+        ) from error
+
+
+def _check_database(uri: str, dialect: str, timeout: float) -> None:
+    try:
+        url = make_url(uri)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise TrackingError(
+            f"the tracking URI {uri!r} cannot be read: {describe(error)}; examples: {_FORMS}"
+        ) from error
+    if dialect == "sqlite":
+        _check_sqlite(uri, url, timeout)
+        return
+    shown = url.render_as_string(hide_password=True)
+    argument = {_TIMEOUT_ARGUMENT[dialect]: max(1, round(timeout))}
+    try:
+        engine = sqlalchemy.create_engine(url, connect_args=argument)
+        with closing(engine.connect()):
+            pass
+        engine.dispose()
+    except ImportError as error:
+        raise TrackingError(f"the tracking URI {shown} needs a driver that is not installed: {error}") from error
+    except STORE_FAILURES as error:
+        raise TrackingError(f"the tracking database {shown} cannot be reached: {describe(error)}") from error
+
+
+def _check_sqlite(uri: str, url: URL, timeout: float) -> None:
+    if not url.database or url.database == ":memory:":
+        raise TrackingError(f"the tracking URI {uri!r} names no file; write sqlite:///path/to/mlflow.db")
+    as_uri = url.database.startswith("file:")
+    path = Path(urlsplit(url.database).path if as_uri else url.database)
+    query = "&".join(f"{key}={value}" for key, value in url.query.items())
+    target = f"{url.database}?{query}" if as_uri else str(path)
+    with translated("write", uri):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(target, timeout=timeout, uri=as_uri, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")  # takes the write lock, so a locked or read-only file shows here
+            # A transaction without a change succeeds even where nothing can be written.
+            database.execute("CREATE TABLE tunetrack_write_check (x)")
+            database.execute("ROLLBACK")

@@ -1,0 +1,101 @@
+"""Knows the few MLflow client calls that tunetrack makes, always with explicit run ids and never the fluent API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
+from mlflow.entities import RunStatus as MlflowRunStatus
+
+from tunetrack.tracking.artifacts import written
+from tunetrack.tracking.names import RunStatus
+from tunetrack.tracking.values import quote_filter_value
+from tunetrack.tracking.writer import Batch
+
+__all__ = ["MlflowCalls", "RunAddress", "equals"]
+
+
+@dataclass(frozen=True)
+class RunAddress:
+    """Where a run is.
+
+    Attributes:
+        run_id: MLflow's id.
+        experiment_id: the experiment that it belongs to.
+        resumed: whether it was there before.
+    """
+
+    run_id: str
+    experiment_id: str
+    resumed: bool = False
+
+
+def equals(tags: Mapping[str, str]) -> str:
+    """The search filter for runs that carry all of `tags`.
+
+    Raises:
+        ValueError: a value holds both kinds of quotes.
+    """
+    return " and ".join(f"tags.`{key}` = {quote_filter_value(value)}" for key, value in tags.items())
+
+
+class MlflowCalls:
+    """The client, reduced to what is used. Raises whatever MLflow raises; callers translate."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self.client = client
+
+    def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str], start: int) -> str:
+        """Create a run; `start` in ms since 1970. Returns its id."""
+        run = self.client.create_run(experiment_id, start_time=start, tags=dict(tags), run_name=name)
+        return str(run.info.run_id)
+
+    def find_run(self, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+        """The id of the newest active run that carries all of `tags`."""
+        runs = self.client.search_runs(
+            [experiment_id], equals(tags), max_results=1, order_by=["attributes.start_time DESC"]
+        )
+        return str(runs[0].info.run_id) if runs else None
+
+    def get_run(self, run_id: str) -> Run:
+        """One run with its tags, params and latest metrics."""
+        return self.client.get_run(run_id)
+
+    def reopen(self, run_id: str, tags: Mapping[str, str], name: str | None = None) -> None:
+        """Set a run to RUNNING again, with new values of some tags."""
+        self.client.update_run(run_id, status=RunStatus.RUNNING.value, name=name)
+        self.set_tags(run_id, tags)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags in one request."""
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
+
+    def write_batch(self, batch: Batch) -> None:
+        """Write a batch; the client splits it where it is over MLflow's limits per request."""
+        if not (batch.metrics or batch.params or batch.tags):
+            return
+        self.client.log_batch(
+            batch.slot.known(),
+            metrics=[Metric(name, value, when, step) for name, value, when, step in batch.metrics],
+            params=[Param(path, value) for path, value in batch.params.items()],
+            tags=[RunTag(key, value) for key, value in batch.tags.items()],
+            synchronous=True,
+        )
+
+    def write_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Store artifacts, content by relative path."""
+        with written(files) as folder:
+            self.client.log_artifacts(run_id, folder)
+
+    def set_status(self, run_id: str, status: RunStatus, end: int) -> None:
+        """End a run; `end` in ms since 1970."""
+        # MlflowClient.set_terminated prints two lines a run and reads the run back for them when the store is a
+        # server. This is what it does besides.
+        store = self.client._tracking_client.store
+        store.update_run_info(run_id, MlflowRunStatus.from_string(status.value), end, None)
+
+    def log_inputs(self, run_id: str, inputs: Sequence[DatasetInput]) -> None:
+        """Store data sets as inputs of a run."""
+        self.client.log_inputs(run_id, datasets=list(inputs))

@@ -1,0 +1,128 @@
+"""Knows how a finished network becomes an MLflow model that can be served, without the fluent API's global run.
+
+The model is saved to a folder by the PyTorch flavour (format pt2, which holds no pickle), and the LoggedModel entity is
+created around it. `mlflow.pytorch.log_model` does the same through global state, and infers requirements for 5 s.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow.pytorch
+import numpy as np
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from tunetrack.errors import TrackingError
+from tunetrack.tracking.failures import translated
+from tunetrack.tracking.mlflow_calls import MlflowCalls
+
+if TYPE_CHECKING:  # torch is imported by the flavour, and only when a model is logged
+    from torch import nn
+
+__all__ = ["MODEL_NAME", "ModelRequest", "log_model"]
+
+MODEL_NAME = "model"
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """Where a model belongs and what is written beside it.
+
+    Attributes:
+        run_id: the run of the trial that trained it.
+        requirements: pip requirements for loading it, such as ``torch==2.9.0``; nothing is inferred.
+        metadata: JSON-ready facts kept in the model, such as class names and the normalisation.
+        tags: tags of the LoggedModel.
+    """
+
+    run_id: str
+    requirements: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def log_model(
+    calls: MlflowCalls, experiment_id: str, module: nn.Module, example: np.ndarray, request: ModelRequest
+) -> str:
+    """Store `module` as the model of one run.
+
+    Args:
+        calls: the store.
+        experiment_id: the experiment of the run.
+        module: the network; a copy of it is exported, in eval mode and on the CPU, so that any machine can load it.
+        example: float32, shape (n >= 2, channels, height, width). With one image the exported graph would be frozen
+            to batches of one.
+        request: the run, requirements and metadata.
+
+    Returns:
+        ``models:/<model id>``.
+
+    Raises:
+        TrackingError: the example does not fit, or the store failed.
+    """
+    if example.ndim != 4 or len(example) < 2 or example.dtype != np.float32:
+        raise TrackingError(
+            f"a model needs an example of at least two float32 images (n, channels, height, width); "
+            f"given: {example.dtype} {example.shape}"
+        )
+    client = calls.client
+    with translated(f"log the model of run {request.run_id}", client.tracking_uri):
+        run = client.get_run(request.run_id)
+        entity = client.create_logged_model(
+            experiment_id, MODEL_NAME, request.run_id, dict(request.tags), run.data.params, "image-classifier"
+        )
+        description = Model(
+            artifact_path=entity.artifact_location,
+            model_uuid=entity.model_id,
+            run_id=request.run_id,
+            model_id=entity.model_id,
+        )
+        try:
+            with tempfile.TemporaryDirectory(prefix="tunetrack-") as folder:
+                path = Path(folder) / "model"
+                _save(module, example, path, description, request)
+                client.log_model_artifacts(entity.model_id, str(path))
+        except BaseException:
+            client.finalize_logged_model(entity.model_id, LoggedModelStatus.FAILED)
+            raise
+        client.finalize_logged_model(entity.model_id, LoggedModelStatus.READY)
+        client.log_outputs(request.run_id, [LoggedModelOutput(entity.model_id, step=0)])
+    return f"models:/{entity.model_id}"
+
+
+def _save(module: nn.Module, example: np.ndarray, path: Path, description: Model, request: ModelRequest) -> None:
+    exported = copy.deepcopy(module).cpu().eval()
+    classes = _output_width(exported, example)
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:]), name=None)]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, classes), name=None)]),
+    )
+    with warnings.catch_warnings():
+        # torch.export warns about its own internals; none of it is about the model.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\..*|copyreg")
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\..*|copyreg")
+        mlflow.pytorch.save_model(
+            exported,
+            str(path),
+            mlflow_model=description,
+            signature=signature,
+            input_example=example,
+            pip_requirements=list(request.requirements),
+            metadata=dict(request.metadata),
+            serialization_format="pt2",
+        )
+
+
+def _output_width(module: nn.Module, example: np.ndarray) -> int:
+    import torch  # heavy, and needed by whoever has a module anyway
+
+    with torch.inference_mode():
+        return int(module(torch.from_numpy(example)).shape[1])

@@ -1,0 +1,243 @@
+"""Knows how to read studies, trials and their curves back from MLflow as frozen tables; it never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pandas as pd
+from mlflow.entities import Run
+
+from tunetrack.errors import TrackingError
+from tunetrack.spec.records import TrialState
+from tunetrack.tracking.failures import translated
+from tunetrack.tracking.mlflow_calls import equals
+from tunetrack.tracking.names import RunKind, StudyState, Tag
+from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.study_info import StudyInfo, info_from_tags
+from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
+
+__all__ = ["StudyRow", "StudyTable", "TrialRow", "list_studies", "read_history", "read_study"]
+
+State = TypeVar("State", StudyState, TrialState)
+
+#: MLflow gives at most this many runs at a time, and without a page token silently no more.
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study's parent run.
+
+    Attributes:
+        info: name, what is searched, objectives; the document is empty here (`TrackingStore.study_document`).
+        state: where it stands.
+        run_id, experiment_id: MLflow's ids.
+        experiment: the experiment's name.
+        start, end: UTC; `end` is None while it runs.
+        tags: all of the run's tags.
+    """
+
+    info: StudyInfo
+    state: StudyState
+    run_id: str
+    experiment_id: str
+    experiment: str
+    start: datetime
+    end: datetime | None
+    tags: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial.
+
+    Attributes:
+        number: from 0.
+        state: where it stands; RUNNING also where its process was killed and nobody has noticed.
+        reason: why it was not completed, in words.
+        run_id: MLflow's id.
+        params: value by dotted path, with the type that was logged.
+        metrics: latest value by name.
+        values: one value an objective; None where the trial has no result.
+        duplicate_of: number of the trial whose result was reused.
+        start, end: UTC; `end` is None while it runs.
+    """
+
+    number: int
+    state: TrialState
+    reason: str
+    run_id: str
+    params: Mapping[str, ParamValue]
+    metrics: Mapping[str, float]
+    values: tuple[float, ...] | None
+    duplicate_of: int | None
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A study with its trials in the order of their numbers."""
+
+    study: StudyRow
+    trials: tuple[TrialRow, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: number, state, reason, run_id, start, end, ``params.*``, ``metrics.*``."""
+        return pd.DataFrame(
+            [
+                {
+                    "number": trial.number,
+                    "state": trial.state.value,
+                    "reason": trial.reason,
+                    "run_id": trial.run_id,
+                    "start": trial.start,
+                    "end": trial.end,
+                    **{f"params.{path}": value for path, value in trial.params.items()},
+                    **{f"metrics.{name}": value for name, value in trial.metrics.items()},
+                }
+                for trial in self.trials
+            ]
+        )
+
+
+def list_studies(store: TrackingStore, page: int = _PAGE) -> tuple[StudyRow, ...]:
+    """All studies of all experiments, newest first; of a study with several parent runs, the newest.
+
+    Args:
+        store: where to look.
+        page: runs per request, 1 to 1000.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated("list the studies", store.uri):
+        experiments = _experiments(store)
+        tags = {Tag.KIND: RunKind.STUDY.value}
+        runs = list(_search(store, list(experiments), tags, page)) if experiments else []
+    rows: dict[tuple[str, str], StudyRow] = {}
+    for run in sorted(runs, key=lambda run: int(run.info.start_time), reverse=True):
+        row = _study_row(run, experiments[run.info.experiment_id])
+        rows.setdefault((row.experiment_id, row.info.name), row)
+    return tuple(rows.values())
+
+
+def read_study(store: TrackingStore, name: str, experiment: str | None = None, page: int = _PAGE) -> StudyTable:
+    """One study with all its trials, finished or not.
+
+    Args:
+        store: where to look.
+        name: the study's name.
+        experiment: the experiment's name; needed only where several experiments have a study of this name.
+        page: runs per request, 1 to 1000.
+
+    Raises:
+        TrackingError: the store failed; there is no study of this name, or more than one.
+    """
+    studies = list_studies(store, page)
+    found = [row for row in studies if row.info.name == name and experiment in (None, row.experiment)]
+    if len(found) != 1:
+        known = ", ".join(sorted(f"{row.info.name} (experiment {row.experiment})" for row in studies))
+        problem = "more than one experiment has a study" if found else "there is no study"
+        raise TrackingError(f"{problem} {name!r} in {store.uri}; known: {known or 'none'}")
+    study = found[0]
+    tags = {Tag.STUDY_NAME: name, Tag.KIND: RunKind.TRIAL.value}
+    with translated(f"read the trials of {name!r}", store.uri):
+        runs = list(_search(store, [study.experiment_id], tags, page))
+    rows = sorted((_trial_row(run, study.info) for run in runs), key=lambda row: row.start)
+    latest = {row.number: row for row in rows}  # a trial has two runs only where a crash hid the first one
+    return StudyTable(study, tuple(latest[number] for number in sorted(latest)))
+
+
+def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Metrics over their steps: columns run_id, metric, step, value, in this order of rows too.
+
+    Where a step was logged twice (a trial that was run again), the later value counts.
+
+    Args:
+        store: where to look.
+        run_ids: trials' runs.
+        metrics: names such as ``validation/accuracy``.
+
+    Raises:
+        TrackingError: the store failed, or a run is not there.
+    """
+    rows: list[tuple[str, str, int, float]] = []
+    with translated("read the metrics", store.uri):
+        for run_id in run_ids:
+            for metric in metrics:
+                points = store.client.get_metric_history(run_id, metric)
+                latest = {point.step: point.value for point in sorted(points, key=lambda point: int(point.timestamp))}
+                rows += [(run_id, metric, step, latest[step]) for step in sorted(latest)]
+    return pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
+
+
+def _experiments(store: TrackingStore) -> dict[str, str]:
+    """Names of all active experiments by id."""
+    names: dict[str, str] = {}
+    token = None
+    while True:
+        found = store.client.search_experiments(max_results=_PAGE, page_token=token)
+        names |= {str(experiment.experiment_id): str(experiment.name) for experiment in found}
+        token = found.token
+        if not token:
+            return names
+
+
+def _search(store: TrackingStore, experiments: list[str], tags: Mapping[str, str], page: int) -> Iterator[Run]:
+    token = None
+    while True:
+        found = store.client.search_runs(experiments, equals(tags), max_results=page, page_token=token)
+        yield from found
+        token = found.token
+        if not token:
+            return
+
+
+def _study_row(run: Run, experiment: str) -> StudyRow:
+    tags = dict(run.data.tags)
+    info = info_from_tags(tags, run.info.run_id)
+    state = _enum(StudyState, tags.get(Tag.STUDY_STATE, ""), run.info.run_id)
+    start, end = _times(run)
+    return StudyRow(info, state, run.info.run_id, run.info.experiment_id, experiment, start, end, tags)
+
+
+def _trial_row(run: Run, info: StudyInfo) -> TrialRow:
+    tags, metrics = run.data.tags, dict(run.data.metrics)
+    start, end = _times(run)
+    duplicate = tags.get(Tag.TRIAL_DUPLICATE_OF)
+    values = [metrics.get(name) for name in info.objective_metrics]
+    known = tuple(value for value in values if value is not None)
+    return TrialRow(
+        number=int(tags[Tag.TRIAL_NUMBER]),
+        state=_enum(TrialState, tags.get(Tag.TRIAL_STATE, ""), run.info.run_id),
+        reason=tags.get(Tag.TRIAL_REASON, ""),
+        run_id=run.info.run_id,
+        params={
+            path: decode_param(text) for path, text in run.data.params.items() if not path.startswith(LOG10_PREFIX)
+        },
+        metrics=metrics,
+        values=known if known and len(known) == len(values) else None,
+        duplicate_of=int(duplicate) if duplicate else None,
+        start=start,
+        end=end,
+    )
+
+
+def _times(run: Run) -> tuple[datetime, datetime | None]:
+    end = run.info.end_time
+    return _utc(run.info.start_time), _utc(end) if end else None
+
+
+def _utc(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _enum(kind: type[State], text: str, run_id: str) -> State:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise TrackingError(f"run {run_id} has the unknown state {text!r}; allowed: {', '.join(kind)}") from error

@@ -1,0 +1,116 @@
+"""Knows what tracking has to be told about a study, and how that is kept in tags and in the run description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tunetrack.errors import TrackingError
+from tunetrack.tracking.names import File, Tag, objective_metric
+
+__all__ = ["Objective", "SearchedParam", "StudyInfo", "describe_study", "info_from_tags", "info_tags"]
+
+#: MLflow silently cuts tags beyond this many characters.
+_TAG_LIMIT = 8000
+
+
+@dataclass(frozen=True)
+class SearchedParam:
+    """One parameter that the study searches.
+
+    Attributes:
+        path: dotted path, such as ``optimizer.lr``.
+        log: whether it is searched on a log scale.
+        numeric: whether its values are numbers, so that it can be an axis of a plot.
+        text: the range in words, such as ``1e-05 … 0.1 (log)``.
+        conditional: whether only some trials have it (it belongs to one branch of a choice).
+    """
+
+    path: str
+    log: bool = False
+    numeric: bool = True
+    text: str = ""
+    conditional: bool = False
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is optimised: a metric's name and its direction."""
+
+    metric: str
+    maximize: bool
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """A study as tracking sees it.
+
+    Attributes:
+        name: the study's name, unique within its experiment.
+        document: the whole study file as plain data; stored, so that the study can be run again from MLflow alone.
+        searched: the searched parameters in the order of the study file.
+        objectives: one or more.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+    searched: tuple[SearchedParam, ...]
+    objectives: tuple[Objective, ...]
+
+    @property
+    def log_scaled(self) -> frozenset[str]:
+        """Paths of the parameters that are searched on a log scale."""
+        return frozenset(param.path for param in self.searched if param.log)
+
+    @property
+    def objective_metrics(self) -> tuple[str, ...]:
+        """Names under which the objective values are logged, in the objectives' order."""
+        return tuple(objective_metric(goal.metric, len(self.objectives)) for goal in self.objectives)
+
+
+def info_tags(info: StudyInfo) -> dict[str, str]:
+    """The tags from which `info_from_tags` rebuilds everything but the document."""
+    searched = json.dumps([asdict(param) for param in info.searched])
+    if len(searched) > _TAG_LIMIT:  # the ranges in words are the part that can be spared
+        searched = json.dumps([{**asdict(param), "text": ""} for param in info.searched])
+    return {
+        Tag.STUDY_NAME: info.name,
+        Tag.STUDY_SEARCHED: searched[:_TAG_LIMIT],
+        Tag.STUDY_OBJECTIVES: json.dumps([asdict(goal) for goal in info.objectives]),
+    }
+
+
+def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
+    """The study that a parent run stands for, with an empty document.
+
+    Raises:
+        TrackingError: the run carries no study, or its tags were changed by hand.
+    """
+    try:
+        searched = tuple(SearchedParam(**param) for param in json.loads(tags[Tag.STUDY_SEARCHED]))
+        objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
+        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise TrackingError(
+            f"run {run_id} is not a study of tunetrack, or its tags were changed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def describe_study(info: StudyInfo, outcome: str = "") -> str:
+    """The run description in Markdown: the outcome first, once there is one, then what is searched and why."""
+    goals = ", ".join(f"{'maximize' if goal.maximize else 'minimize'} `{goal.metric}`" for goal in info.objectives)
+    rows = [f"| `{param.path}` | {param.text or ('log scale' if param.log else '')} |" for param in info.searched]
+    budget = info.document.get("budget") or {}
+    sampler = info.document.get("sampler") or {}
+    facts = [f"**Objective**: {goals}"]
+    if isinstance(sampler, Mapping) and sampler:
+        facts.append("**Sampler**: " + " ".join(str(sampler[key]) for key in ("engine", "name") if key in sampler))
+    if isinstance(budget, Mapping) and budget:
+        facts.append("**Budget**: " + ", ".join(f"{value} {key}" for key, value in budget.items() if value is not None))
+    parts = [f"# {info.name}", outcome.strip(), "  \n".join(facts)]
+    if rows:
+        parts.append("\n".join(["| searched | range |", "|---|---|", *rows]))
+    parts.append(f"The whole study file is the artifact `{File.STUDY}`.")
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,155 @@
+"""Knows how to give a study a page of its own in MLflow's UI: a saved view, written as a tag of the experiment.
+
+MLflow opens an experiment with one collapsed row and no chart. A saved view opens it with the study's trials in the
+order of the objective, the columns that matter, and the comparison charts. The tag's format is MLflow's own and not
+documented, so it is written only for the versions whose UI was tested with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import time
+import zlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import mlflow
+import requests
+
+from tunetrack.tracking.failures import translated
+from tunetrack.tracking.mlflow_calls import equals
+from tunetrack.tracking.names import RunKind, Tag
+from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.study_info import StudyInfo
+from tunetrack.tracking.view_charts import charts, sections
+
+__all__ = ["VERIFIED_VERSIONS", "SavedView", "view_id", "view_state", "view_url", "write_view"]
+
+_log = logging.getLogger(__name__)
+
+#: MLflow versions, as (major, minor), whose UI was tested with this format.
+VERIFIED_VERSIONS = ((3, 17),)
+
+_TAG_PREFIX = "mlflow.sharedViewState."
+#: MLflow refuses experiment tags beyond this many characters.
+_TAG_LIMIT = 5000
+
+
+@dataclass(frozen=True)
+class SavedView:
+    """The outcome of `write_view`.
+
+    Attributes:
+        view_id: what the link names, or None where no view was written.
+        skipped: why no view was written, in words; empty where one was.
+    """
+
+    view_id: str | None
+    skipped: str = ""
+
+
+def write_view(store: TrackingStore, info: StudyInfo, experiment_id: str) -> SavedView:
+    """Write, or write again, the saved view of one study.
+
+    Args:
+        store: where the study is.
+        info: what is searched and optimised.
+        experiment_id: the study's experiment.
+
+    Returns:
+        The view's id, the same for every call with this study; or why there is none, which is logged as a warning.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"write the saved view of the study {info.name!r}", store.uri):
+        skipped = _unverified(_ui_version(store))
+        if skipped:
+            _log.warning("%s", skipped)
+            return SavedView(None, skipped)
+        key = view_id(experiment_id, info.name)
+        now = int(time.time() * 1000)
+        tag = _tag(info, now)
+        if len(tag) > _TAG_LIMIT:
+            skipped = f"the saved view of {info.name!r} is too large for an experiment tag ({len(tag)} characters)"
+            _log.warning("%s", skipped)
+            return SavedView(None, skipped)
+        store.client.set_experiment_tag(experiment_id, _TAG_PREFIX + key, tag)
+    return SavedView(key)
+
+
+def view_id(experiment_id: str, study_name: str) -> str:
+    """The id of a study's saved view: 32 hexadecimal digits that depend on the experiment and the name alone."""
+    return hashlib.sha256(f"tunetrack/{experiment_id}/{study_name}".encode()).hexdigest()[:32]
+
+
+def view_url(base_url: str, experiment_id: str, view_id: str) -> str:
+    """The link that opens a saved view in MLflow's model-training mode."""
+    page = f"{base_url.rstrip('/')}/#/experiments/{quote(experiment_id)}/runs"
+    return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={quote(view_id)}"
+
+
+def view_state(info: StudyInfo) -> dict[str, Any]:
+    """The page's state as the UI of MLflow 3.17 reads it."""
+    goal, metric = info.objectives[0], info.objective_metrics[0]
+    shown = [f"params.`{param.path}`" for param in info.searched]
+    return {
+        "searchFilter": equals({Tag.STUDY_NAME: info.name, Tag.KIND: RunKind.TRIAL.value}),
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": not goal.maximize,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            *(f"metrics.`{name}`" for name in info.objective_metrics),
+            f"tags.`{Tag.TRIAL_STATE}`",
+            *shown,
+            f"tags.`{Tag.TRIAL_REASON}`",
+        ],
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsHiddenMode": "SHOWALL",
+        "compareRunCharts": charts(info),
+        "compareRunSections": sections(info),
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": True,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "autoRefreshEnabled": True,
+    }
+
+
+def _tag(info: StudyInfo, now: int) -> str:
+    packed = base64.b64encode(zlib.compress(json.dumps(view_state(info)).encode(), 9)).decode()
+    return json.dumps({"name": info.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
+
+
+def _ui_version(store: TrackingStore) -> str:
+    """The version that serves the UI: the server's where there is one, else the installed one."""
+    if not store.is_server:
+        return str(mlflow.__version__)
+    return requests.get(store.uri.rstrip("/") + "/version", timeout=5).text.strip()
+
+
+def _unverified(version: str) -> str:
+    parts = version.split(".")
+    verified = ", ".join(f"{major}.{minor}" for major, minor in VERIFIED_VERSIONS)
+    if (
+        len(parts) >= 2
+        and all(part.isdigit() for part in parts[:2])
+        and tuple(map(int, parts[:2])) in VERIFIED_VERSIONS
+    ):
+        return ""
+    return (
+        f"no saved view was written: its format is verified for MLflow {verified}, and this is {version[:40]}; "
+        "the runs are there as usual"
+    )
