@@ -9,7 +9,15 @@ from tunetrack.errors import TrackingError
 from tunetrack.spec import StudySpec
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.result import StudyTrial
-from tunetrack.tracking import ModelRequest, StudyRun
+from tunetrack.tracking import (
+    File,
+    ModelRequest,
+    StudyRun,
+    TrackingStore,
+    log_run_metrics,
+    read_artifact,
+    trial_runs,
+)
 
 __all__ = ["crown"]
 
@@ -17,12 +25,15 @@ __all__ = ["crown"]
 EXAMPLE_IMAGES = 4
 
 
-def crown(spec: StudySpec, best: StudyTrial, run: StudyRun, sets: ResidentSets) -> dict[str, float]:
+def crown(
+    spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun, sets: ResidentSets
+) -> dict[str, float]:
     """Logs the best trial's model and measures it on the test images.
 
     Args:
         spec: the study.
         best: its best trial; for several objectives, the best by the first one.
+        store: where the runs are.
         run: the study's run.
         sets: data sets already read.
 
@@ -33,12 +44,12 @@ def crown(spec: StudySpec, best: StudyTrial, run: StudyRun, sets: ResidentSets) 
         TrackingError: the weights cannot be read back, or the model cannot be written.
     """
     number = best.record.number if best.record.duplicate_of is None else best.record.duplicate_of
-    run_id = run.store.trial_run_ids(run.info).get(number)
+    run_id = trial_runs(store, run.run_id).get(number)
     if run_id is None:
         raise TrackingError(f"trial {number} of {run.info.name} has no MLflow run, so its weights cannot be read")
     config = spec.config(best.record.config)
     data = sets.get(config)
-    weights = training.weights_from_bytes(run.store.read_artifact(run_id, "weights.pt"))
+    weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
     evaluation = training.evaluate(config, data, weights, "test")
     request = ModelRequest(
         run_id,
@@ -48,6 +59,6 @@ def crown(spec: StudySpec, best: StudyTrial, run: StudyRun, sets: ResidentSets) 
     example = data.validation.images[:EXAMPLE_IMAGES].float().div(255).cpu().numpy()
     run.log_model(training.deployable(config, data, weights), example, request)
     test = {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss}
-    run.store.log_metrics(run_id, test)
+    log_run_metrics(store, run_id, test)
     run.log_metrics(test)
     return test

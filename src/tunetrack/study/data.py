@@ -23,7 +23,7 @@ class ResidentSets:
         Raises:
             DataError: the data set is missing, unreadable or too small.
         """
-        device = training.resolve_device(config.trainer.device)
+        device = training.choose_device(config.trainer)
         key = f"{device} {config.data.model_dump_json(exclude={'augment'})}"
         data = self._sets.pop(key, None)
         if data is None:

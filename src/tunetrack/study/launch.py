@@ -18,7 +18,7 @@ from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import StopSignals
 from tunetrack.study.tracked import dataset_info, study_info
 from tunetrack.study.worker import Worker
-from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect
+from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 
 __all__ = ["Launch", "launch"]
 
@@ -65,9 +65,10 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
         ledger = _open_ledger(spec, wanted)
         with StopSignals() as stop:
             run = _open_run(spec, ledger, wanted, store)
+            worker = Worker(spec, ledger, run, sets, wanted.progress, stop)
             try:
-                _search(Worker(spec, ledger, run, sets, wanted.progress, stop), sample)
-                result = _finish(spec, ledger, run, sets, wanted.place)
+                _search(worker, sample)
+                result = _finish(worker, store, wanted.place)
             except InterruptedStudyError as interrupt:
                 run.killed(str(interrupt))
                 raise
@@ -95,7 +96,11 @@ def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingSt
     info = study_info(spec, ledger.name, ledger.key)
     run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
     ledger.set_attribute("mlflow_run_id", run.run_id)
+    ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
     ledger.set_attribute("mlflow_tracking_uri", wanted.place.tracking)
+    view = write_view(store, info, run.experiment_id)
+    if view.skipped:
+        wanted.progress.note(f"no saved view: {view.skipped}")
     return run
 
 
@@ -110,9 +115,10 @@ def _search(worker: Worker, sample: TrialConfig) -> None:
     worker.work()
 
 
-def _finish(spec: StudySpec, ledger: Ledger, run: StudyRun, sets: ResidentSets, place: Place) -> StudyResult:
+def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
+    ledger, run = worker.ledger, worker.run
     run.flush()
-    result = read_result(ledger, run.store, place)
+    result = read_result(ledger, store, place)
     best = result.best
     if best is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
@@ -120,8 +126,8 @@ def _finish(spec: StudySpec, ledger: Ledger, run: StudyRun, sets: ResidentSets, 
         run.finish(StudyState.FAILED, message)
         raise StudyFailedError(message)
     if ledger.attribute("test") is None:  # the test images are looked at once, for the trial that won
-        ledger.set_attribute("test", crown(spec, best, run, sets))
-    result = read_result(ledger, run.store, place)
+        ledger.set_attribute("test", crown(worker.spec, best, store, run, worker.sets))
+    result = read_result(ledger, store, place)
     run.finish(StudyState.COMPLETE, in_words(result), best.record.number)
     return result
 

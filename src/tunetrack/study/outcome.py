@@ -6,7 +6,7 @@ from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
 from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult, StudyTrial
-from tunetrack.tracking import TrackingStore
+from tunetrack.tracking import TrackingStore, trial_runs
 
 __all__ = ["in_words", "read_result"]
 
@@ -24,16 +24,16 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         TrackingError: the tracking store cannot be read.
     """
     run_id = ledger.attribute("mlflow_run_id")
-    found = store.find_study(run_id) if store is not None and run_id else None
+    runs = trial_runs(store, run_id) if store is not None and run_id else {}
     return StudyResult(
         name=ledger.name,
         objectives=ledger.spec.objectives,
         searched=tuple(dict.fromkeys(parameter.path for parameter in ledger.spec.space.parameters)),
         trials=tuple(
-            StudyTrial(record, found.trials.get(record.number) if found else None) for record in ledger.trials()
+            StudyTrial(record, runs.get(record.number)) for record in ledger.trials()
         ),
         run_id=run_id,
-        experiment_id=found.experiment_id if found else None,
+        experiment_id=ledger.attribute("mlflow_experiment_id"),
         tracking_uri=place.tracking,
         validation_images=ledger.attribute("validation_images"),
         test=ledger.attribute("test"),
