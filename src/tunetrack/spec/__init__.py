@@ -9,6 +9,7 @@ from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.flatten import config_key, flatten, trial_params
 from tunetrack.spec.loading import load_config, load_study, parse_override
 from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialOutcome, TrialState, WeightStats
+from tunetrack.spec.schema import study_schema
 from tunetrack.spec.space import Parameter, SearchSpace
 from tunetrack.spec.study import Objective, StudySpec
 
@@ -29,5 +30,6 @@ __all__ = [
     "load_config",
     "load_study",
     "parse_override",
+    "study_schema",
     "trial_params",
 ]

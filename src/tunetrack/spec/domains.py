@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CategoricalDomain", "Domain", "FloatDomain", "IntDomain", "Scalar"]
+__all__ = ["CategoricalDomain", "Domain", "FloatDomain", "IntDomain", "Scalar", "label_of"]
 
 Scalar = bool | int | float | str | None
 

@@ -2,164 +2,161 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from tunetrack.errors import Problem
-from tunetrack.spec.annotations import child_annotations, is_float, models_in, narrowed
-from tunetrack.spec.domains import STEP_TOLERANCE, CategoricalDomain, Domain, FloatDomain, IntDomain, label_of
-from tunetrack.spec.space import Branch, Fixed, Group, Leaf, Node, OneOf, Parameter, SearchSpace
+from tunetrack.spec.annotations import child_annotations, is_float, is_number, literals, models_in, narrowed, shown
+from tunetrack.spec.domains import CategoricalDomain, Domain, FloatDomain, IntDomain, Scalar, label_of
+from tunetrack.spec.mistakes import SEARCH_KEYS, holds_search, meant_list, misspelt, range_mistake
+from tunetrack.spec.space import BROKEN, Branch, Fixed, Group, Leaf, Node, OneOf, Parameter, SearchSpace
 
 __all__ = ["parse_space"]
-
-RANGE_KEYS = frozenset({"low", "high", "step", "log"})
 
 
 def parse_space(raw: Mapping[str, Any], root: type[BaseModel]) -> tuple[SearchSpace, list[Problem]]:
     """Reads the searched sections of a study file.
 
     Args:
-        raw: the sections as YAML gave them.
+        raw: the sections as plain data.
         root: the model that a resolved config must satisfy; its annotations tell floats from ints.
 
     Returns:
-        The space and the mistakes found; a part with a mistake stands in the space as a fixed None.
+        The space and the mistakes found; a part with a mistake stands in the space as a fixed `BROKEN`.
     """
     parser = _Parser()
-    node = parser.parse(raw, (), (), (root,))
+    node = parser.parse(raw, _Place((), (), (root,)))
     return SearchSpace(_renamed(node, _shared_names(node))), parser.problems
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where the parser stands.
+
+    Attributes:
+        path: the keys from the root.
+        branches: the (path length, label) of each `one_of` branch on the way.
+        kinds: the annotations of the place; none under an unknown key.
+    """
+
+    path: tuple[str, ...]
+    branches: tuple[tuple[int, Scalar], ...]
+    kinds: tuple[Any, ...]
+
+    def parameter(self, domain: Domain, key: str | None = None) -> Parameter:
+        """A parameter under its full name, in which every branch on the way is spelled out."""
+        path = self.path if key is None else (*self.path, key)
+        parts = list(path)
+        for length, label in self.branches:
+            parts[length - 1] += f"[{label}]"
+        return Parameter(".".join(parts), ".".join(path), domain)
+
+
 class _Parser:
-    """Walks the raw tree; `where` is the path, `branches` the (path length, label) of each `one_of` on the way."""
+    """Walks the raw tree and collects the mistakes."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def parse(self, raw: Any, where: tuple[str, ...], branches: tuple[tuple[int, Any], ...], kinds: Any) -> Node:
-        if not isinstance(raw, Mapping):
+    def parse(self, raw: Any, place: _Place) -> Node:
+        if not isinstance(raw, Mapping) or not place.kinds:  # an unknown key is reported by the models, as it stands
             return Fixed(raw)
-        keys = set(raw)
-        if "choices" in keys or "one_of" in keys:
-            kind = "choices" if "choices" in keys else "one_of"
-            if keys != {kind}:
-                others = ", ".join(sorted(map(str, keys - {kind})))
-                return self._wrong(where, f"{kind} stands alone: move {others} out of here or into it")
-            options = raw[kind]
-            if not isinstance(options, list) or not options:
-                return self._wrong(where, f"{kind} needs a list with at least one entry", options)
-            if kind == "choices":
-                return self._choices(options, where, branches)
-            return self._one_of(options, where, branches, kinds)
-        if keys & {"low", "high"} and keys <= RANGE_KEYS | {"min", "max"}:
-            return self._range(raw, where, branches, is_float(kinds))
-        models = narrowed(models_in(kinds), raw.get("name"))
+        if "choices" in raw:
+            return self._choices(raw, place)
+        if "one_of" in raw:
+            return self._one_of(raw, place)
+        models = narrowed(models_in(place.kinds), raw.get("name"))
+        if not models:
+            return self._range(raw, place)
+        if meant_list(raw, {key for model in models for key in model.model_fields}):
+            return self._wrong(place, misspelt(raw), raw)
         return Group(
             tuple(
-                (str(key), self.parse(value, (*where, str(key)), branches, child_annotations(models, str(key))))
+                (key, self.parse(value, _Place((*place.path, key), place.branches, child_annotations(models, key))))
                 for key, value in raw.items()
             )
         )
 
-    def _wrong(self, where: tuple[str, ...], message: str, given: Any = None) -> Node:
-        self.problems.append(Problem(".".join(where), message, None if given is None else str(given)))
-        return Fixed(None)
+    def _wrong(self, place: _Place, message: str, given: Any) -> Node:
+        self.problems.append(Problem(".".join(place.path), message, shown(given)))
+        return Fixed(BROKEN)
 
-    def _choices(self, options: list[Any], where: tuple[str, ...], branches: tuple[tuple[int, Any], ...]) -> Node:
-        labels = [label_of(option) for option in options]
-        if len(set(labels)) != len(labels):
-            return self._wrong(where, "choices holds the same value twice", options)
-        return Leaf(_parameter(where, branches, CategoricalDomain(tuple(options))))
+    def _choices(self, raw: Mapping[str, Any], place: _Place) -> Node:
+        options = raw["choices"]
+        wrong = _list_mistake(raw, "choices")
+        if not wrong and holds_search(options):
+            wrong = "choices holds plain values; for ranges or branches inside, use one_of"
+        if wrong:
+            return self._wrong(place, wrong, options if len(raw) == 1 else raw)
+        return Leaf(place.parameter(CategoricalDomain(tuple(options))))
 
-    def _one_of(
-        self, options: list[Any], where: tuple[str, ...], branches: tuple[tuple[int, Any], ...], kinds: Any
-    ) -> Node:
+    def _one_of(self, raw: Mapping[str, Any], place: _Place) -> Node:
+        options = raw["one_of"]
+        wrong = _list_mistake(raw, "one_of")
+        if wrong:
+            return self._wrong(place, wrong, options if len(raw) == 1 else raw)
         names = [option.get("name") if isinstance(option, Mapping) else None for option in options]
-        by_name = all(isinstance(name, str) for name in names)
-        if by_name and len(set(names)) == len(names):
-            labels, here = names, (*where, "name")
-        else:
-            plain = [label_of(o) if not isinstance(o, Mapping) else f"option {n}" for n, o in enumerate(options, 1)]
-            labels, here = plain, where
-        if len(set(labels)) != len(labels):
-            return self._wrong(where, "one_of holds the same value twice", options)
+        by_name = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+        labels = names if by_name else [_branch_label(option, n) for n, option in enumerate(options, 1)]
+        length = len(place.path)
         parsed = tuple(
-            Branch(label, self.parse(option, where, (*branches, (len(where), label)), kinds))
+            Branch(label, self.parse(option, replace(place, branches=(*place.branches, (length, label)))))
             for label, option in zip(labels, options, strict=True)
         )
-        return OneOf(_parameter(here, branches, CategoricalDomain(tuple(labels))), parsed)
+        return OneOf(place.parameter(CategoricalDomain(tuple(labels)), "name" if by_name else None), parsed)
 
-    def _range(
-        self, raw: Mapping[str, Any], where: tuple[str, ...], branches: tuple[tuple[int, Any], ...], as_float: bool
-    ) -> Node:
-        wrong = _range_mistake(raw)
+    def _range(self, raw: Mapping[str, Any], place: _Place) -> Node:
+        if "low" not in raw and "high" not in raw:
+            return self._wrong(place, misspelt(raw), raw)
+        if not is_number(place.kinds):
+            allowed = literals(place.kinds)
+            example = shown(allowed) if allowed else "[...]"
+            return self._wrong(place, f"takes no range; list the values: choices: {example}", raw)
+        as_float = is_float(place.kinds)
+        wrong = range_mistake(raw, as_float)
         if wrong:
-            return self._wrong(where, wrong, dict(raw))
-        low, high, step, log = raw["low"], raw["high"], raw.get("step"), bool(raw.get("log", False))
-        domain: Domain
-        if as_float or not all(isinstance(v, int) for v in (low, high, step) if v is not None):
-            domain = FloatDomain(float(low), float(high), None if step is None else float(step), log)
-        else:
-            domain = IntDomain(low, high, 1 if step is None else step, log)
-        return Leaf(_parameter(where, branches, domain))
+            return self._wrong(place, wrong, raw)
+        low, high, step, log = raw["low"], raw["high"], raw.get("step"), raw.get("log", False)
+        if as_float:
+            return Leaf(
+                place.parameter(FloatDomain(float(low), float(high), None if step is None else float(step), log))
+            )
+        return Leaf(place.parameter(IntDomain(low, high, 1 if step is None else step, log)))
 
 
-def _range_mistake(raw: Mapping[str, Any]) -> str:
-    """What is wrong with a range, in words; empty where nothing is."""
-    for end in ("low", "high"):
-        if end not in raw:
-            return f"a range needs low and high; {end} is missing"
-    unknown = set(raw) - RANGE_KEYS
-    if unknown:
-        return f"a range has low, high, step and log; unknown: {', '.join(sorted(unknown))}"
-    for key in ("low", "high", "step"):
-        value = raw.get(key)
-        if key == "step" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"{key} must be a finite number"
-    if not isinstance(raw.get("log", False), bool):
-        return "log must be true or false"
-    low, high, step = raw["low"], raw["high"], raw.get("step")
-    if low > high:
-        return "low is greater than high; swap them"
-    if raw.get("log") and low <= 0:
-        return "a log range needs low > 0"
-    if step is None:
-        return ""
-    return _step_mistake(low, high, step, bool(raw.get("log")))
+def _list_mistake(raw: Mapping[str, Any], kind: str) -> str:
+    """What is wrong with the list of a `choices` or `one_of`; empty where nothing is."""
+    others = [key for key in raw if key != kind]
+    if others:
+        where = "drop" if set(others) <= set(SEARCH_KEYS) else "move into its entries or drop"
+        return f"{kind} stands alone; {where}: {', '.join(others)}"
+    options = raw[kind]
+    if not isinstance(options, list) or not options:
+        return f"{kind} needs a list with at least one entry"
+    # 1 and 1.0 are the same value, true and 1 are not; what cannot be told apart by its label is the same as well.
+    labels = [(isinstance(option, bool), label_of(option)) for option in options]
+    twice = [option for n, option in enumerate(options) if labels[n] in labels[:n]]
+    return f"{kind} holds the same entry twice: {shown(twice[0])}" if twice else ""
 
 
-def _step_mistake(low: float, high: float, step: float, log: bool) -> str:
-    if log:
-        return "step and log cannot be combined; drop one, or list the values with choices"
-    if step <= 0:
-        return "step must be greater than 0"
-    count = (high - low) / step
-    if abs(count - round(count)) > STEP_TOLERANCE * max(1.0, count):
-        below = low + math.floor(count) * step
-        return f"step does not divide the range: use high: {below:g} or {below + step:g}"
-    return ""
-
-
-def _parameter(where: tuple[str, ...], branches: tuple[tuple[int, Any], ...], domain: Domain) -> Parameter:
-    """A parameter under its full name, in which every branch on the way is spelled out."""
-    parts = list(where)
-    for length, label in branches:
-        parts[length - 1] += f"[{label}]"
-    return Parameter(".".join(parts), ".".join(where), domain)
+def _branch_label(option: Any, number: int) -> Scalar:
+    return f"option {number}" if isinstance(option, Mapping) else label_of(option)
 
 
 def _shared_names(node: Node) -> dict[str, str]:
-    """Full name -> plain path, wherever all parameters of that path have the same values."""
+    """Full name -> plain path, wherever all parameters of that path have the same values.
+
+    A choice made directly in a branch, at the path of the branching itself, keeps its full name (``optimizer[a]``): it
+    is taken in the same trial as the branching, so the two must not become one.
+    """
     by_path: dict[str, list[Parameter]] = defaultdict(list)
     for parameter in SearchSpace(node).parameters:
-        by_path[parameter.path].append(parameter)
+        if not parameter.name.endswith("]"):
+            by_path[parameter.path].append(parameter)
     return {
         parameter.name: path
         for path, group in by_path.items()

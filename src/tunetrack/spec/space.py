@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tunetrack.spec.domains import CategoricalDomain, Domain
+from tunetrack.spec.domains import CategoricalDomain, Domain, label_of
 
-__all__ = ["Branch", "Fixed", "Group", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
+__all__ = ["BROKEN", "Branch", "Fixed", "Group", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
+
+
+#: Stands as a fixed value where a part of the study file was wrong and has been reported; never in a finished study.
+BROKEN = object()
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,15 @@ class OneOf:
     branches: tuple[Branch, ...]
 
     def chosen(self, label: Any) -> Node:
-        """The subtree behind a label."""
-        return next(branch.node for branch in self.branches if branch.label == label)
+        """The subtree behind a label; True, 1 and 1.0 are told apart.
+
+        Raises:
+            KeyError: no branch has this label.
+        """
+        for branch in self.branches:
+            if branch.label == label and type(branch.label) is type(label):
+                return branch.node
+        raise KeyError(label)
 
 
 Node = Fixed | Leaf | Group | OneOf
@@ -125,7 +136,7 @@ class SearchSpace:
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         """One concrete config, drawn at random."""
-        return self.resolve(lambda parameter: _label(parameter, parameter.domain.sample(rng)))
+        return self.resolve(lambda parameter: label_of(parameter.domain.sample(rng)))
 
     @cached_property
     def size(self) -> int | None:
@@ -140,19 +151,14 @@ class SearchSpace:
         """
         for route, parameter in _routes(self.root, {}):
             for end in parameter.domain.ends():
-                yield parameter, self.resolve(_first_values_but({**route, parameter.name: _label(parameter, end)}))
-
-
-def _label(parameter: Parameter, value: Any) -> Any:
-    domain = parameter.domain
-    return domain.labels[domain.choices.index(value)] if isinstance(domain, CategoricalDomain) else value
+                yield parameter, self.resolve(_first_values_but({**route, parameter.name: label_of(end)}))
 
 
 def _first_values_but(wanted: dict[str, Any]) -> Suggest:
     def suggest(parameter: Parameter) -> Any:
         if parameter.name in wanted:
             return wanted[parameter.name]
-        return _label(parameter, parameter.domain.ends()[0])
+        return label_of(parameter.domain.ends()[0])
 
     return suggest
 

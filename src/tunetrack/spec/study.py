@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import Config, TrialConfig
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.records import OBJECTIVE_METRICS
@@ -34,6 +35,7 @@ SEARCHED_SECTIONS = tuple(TrialConfig.model_fields)
 
 OPTUNA_SAMPLERS = ("tpe", "random", "gp", "cmaes", "qmc", "nsgaii", "grid", "brute_force")
 HYPEROPT_SAMPLERS = ("tpe", "random", "anneal", "atpe")
+SAMPLERS = {"optuna": OPTUNA_SAMPLERS, "hyperopt": HYPEROPT_SAMPLERS}
 PRUNERS = (
     "none",
     "median",
@@ -51,7 +53,9 @@ Direction = Literal["maximize", "minimize"]
 class Objective(Config):
     """One number to be made as large or as small as possible."""
 
-    metric: Literal[OBJECTIVE_METRICS] = "validation/accuracy"  # type: ignore[valid-type]
+    metric: Literal[OBJECTIVE_METRICS] = Field(  # type: ignore[valid-type]
+        "validation/accuracy", description="plain name: the last epoch's value; best/...: the best epoch's"
+    )
     direction: Direction | None = Field(None, description="default: maximize an accuracy, minimize all else")
 
     @property
@@ -63,7 +67,7 @@ class Objective(Config):
 
 
 class _WithOptions(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,33 +75,54 @@ class _WithOptions(BaseModel):
         return dict(self.model_extra or {})
 
 
+def _names_by_engine() -> dict[str, Any]:
+    """What the schema cannot derive from the fields: the names that each engine has."""
+    return {
+        "allOf": [
+            {
+                "if": {
+                    "properties": {"engine": {"const": engine}},
+                    "required": [] if engine == "optuna" else ["engine"],
+                },
+                "then": {"properties": {"name": {"enum": list(names)}}},
+            }
+            for engine, names in SAMPLERS.items()
+        ]
+    }
+
+
 class SamplerConfig(_WithOptions):
     """Who proposes trials. Further keys are options of that sampler, such as n_startup_trials."""
 
-    engine: Literal["optuna", "hyperopt"] = "optuna"
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(_names_by_engine()))
+
+    engine: Literal["optuna", "hyperopt"] = Field("optuna", description="the library that proposes")
     name: str = Field(
         "tpe", description=f"optuna: {', '.join(OPTUNA_SAMPLERS)}; hyperopt: {', '.join(HYPEROPT_SAMPLERS)}"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the proposals")
 
-    @model_validator(mode="after")
-    def _name_is_known_to_the_engine(self) -> SamplerConfig:
-        allowed = OPTUNA_SAMPLERS if self.engine == "optuna" else HYPEROPT_SAMPLERS
-        if self.name not in allowed:
-            raise ValueError(f"{self.engine} has no sampler {self.name!r} here; allowed: {', '.join(allowed)}")
-        return self
+    @field_validator("name")
+    @classmethod
+    def _name_is_known_to_the_engine(cls, name: str, info: ValidationInfo) -> str:
+        engine = info.data.get("engine")  # absent where the engine itself was wrong
+        if engine is None or name in SAMPLERS[engine]:
+            return name
+        elsewhere = [other for other in SAMPLERS if name in SAMPLERS[other]]
+        hint = f"; {name} belongs to engine: {elsewhere[0]}" if elsewhere else did_you_mean(name, SAMPLERS[engine])
+        raise ValueError(f"must be one of {', '.join(SAMPLERS[engine])} for {engine}{hint}")
 
 
 class PrunerConfig(_WithOptions):
     """Who stops hopeless trials early. Further keys are options of that pruner; for patient, `wrapped` is a pruner."""
 
-    name: Literal[PRUNERS] = "none"  # type: ignore[valid-type]
+    name: Literal[PRUNERS] = Field("none", description="kind of pruner")  # type: ignore[valid-type]
 
 
 class Budget(Config):
     """When a study is finished: after so many trials or so many seconds, whichever comes first."""
 
-    trials: Annotated[int, Field(ge=1)] | None = None
+    trials: Annotated[int, Field(ge=1)] | None = Field(None, description="number of trials")
     seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="no trial starts after that time")
 
     @model_validator(mode="after")
@@ -114,14 +139,22 @@ def _listed(given: Any) -> Any:
 class StudyHead(Config):
     """The sections of a study file that are not searched."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="letters, digits, _ . -")]
-    description: str = ""
-    objective: Annotated[tuple[Objective, ...], Field(strict=False, min_length=1), BeforeValidator(_listed)] = Field(
-        (Objective(),), description="one objective, or a list of them"
-    )
-    sampler: SamplerConfig = SamplerConfig()
-    pruner: PrunerConfig = PrunerConfig()
-    budget: Budget = Budget(trials=20)
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+            description="1 to 100 letters, digits, _ . or -, a letter or digit first",
+        ),
+    ]
+    description: str = Field("", description="free text, shown with the study")
+    objective: Annotated[
+        tuple[Objective, ...],
+        Field(strict=False, min_length=1),
+        BeforeValidator(_listed, json_schema_input_type=Objective | list[Objective]),
+    ] = Field((Objective(),), description="one objective, or a list of them")
+    sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
+    pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
+    budget: Budget = Field(Budget(trials=20), description="when the study is finished")
 
 
 @dataclass(frozen=True)
