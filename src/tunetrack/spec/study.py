@@ -194,6 +194,11 @@ class StudySpec:
         return self.space.sample(random.Random(seed))  # noqa: S311  (a search, no secret)
 
     @property
+    def searched_paths(self) -> tuple[str, ...]:
+        """Paths of the searched parameters in file order, each once."""
+        return tuple(dict.fromkeys(parameter.path for parameter in self.space.parameters))
+
+    @property
     def has_branches(self) -> bool:
         """Whether some parameter exists only in some trials."""
         return any(isinstance(node, OneOf) for node in self.space.nodes())
