@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PositiveInt = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0, description="probability, 0 <= p < 1")]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
@@ -39,7 +39,7 @@ Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 class Config(BaseModel):
     """Base of all configuration models: frozen, no unknown keys, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class AugmentConfig(Config):
@@ -63,10 +63,10 @@ class DataConfig(Config):
     validation: PositiveInt | None = Field(None, description="validation images; default: one in six")
     test: PositiveInt | None = Field(None, description="test images; default: the official test set, or one in six")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the split")
-    augment: AugmentConfig | None = None
+    augment: AugmentConfig | None = Field(None, description="random changes to training images; default: none")
 
     @model_validator(mode="after")
-    def _image_folder_needs_dir_and_size(self) -> DataConfig:
+    def _image_folder_needs_size(self) -> DataConfig:
         if self.name == "image_folder" and self.image_size is None:
             raise ValueError("image_folder needs image_size (pixels a side), since its images may have any size")
         return self
@@ -79,53 +79,53 @@ class CnnConfig(Config):
     and every `pool_every`-th layer ends with pooling.
     """
 
-    name: Literal["cnn"] = "cnn"
+    name: Literal["cnn"] = Field("cnn", description="kind of network")
     filters: int = Field(32, ge=1, le=4096, description="channels of every convolution")
     kernel_size: int = Field(3, ge=1, le=31, description="pixels a side; even sizes are padded on the right and below")
-    num_layers: int = Field(3, ge=1, le=64)
-    convs_per_layer: int = Field(1, ge=1, le=8)
-    pooling: Literal["max", "average", "none"] = "max"
+    num_layers: int = Field(3, ge=1, le=64, description="layers of convolutions before the head")
+    convs_per_layer: int = Field(1, ge=1, le=8, description="convolutions in each layer")
+    pooling: Literal["max", "average", "none"] = Field("max", description="how a layer's output is made smaller")
     pool_size: int = Field(2, ge=2, le=8, description="window and stride of the pooling, pixels")
     pool_every: int = Field(1, ge=1, le=64, description="pool after every n-th layer")
-    activation: Literal["relu", "gelu", "leaky_relu", "elu"] = "relu"
+    activation: Literal["relu", "gelu", "leaky_relu", "elu"] = Field("relu", description="after each convolution")
     batch_norm: bool = Field(False, description="batch normalisation between convolution and activation")
-    conv_dropout: Rate = 0.0
+    conv_dropout: Rate = Field(0.0, description="probability that a channel is dropped, 0 <= p < 1")
     head: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = Field(
         (), description="widths of the hidden fully connected layers; [] for one linear layer"
     )
-    head_dropout: Rate = 0.0
+    head_dropout: Rate = Field(0.0, description="probability that a unit of the head is dropped, 0 <= p < 1")
 
 
 class AdamConfig(Config):
     """Adam with coupled (L2) weight decay. Kingma & Ba 2015, https://arxiv.org/abs/1412.6980."""
 
-    name: Literal["adam"] = "adam"
-    lr: Positive = 1e-3
-    weight_decay: NonNegative = 0.0
-    beta1: Rate = 0.9
-    beta2: Rate = 0.999
-    eps: Positive = 1e-8
+    name: Literal["adam"] = Field("adam", description="kind of optimizer")
+    lr: Positive = Field(1e-3, description="learning rate")
+    weight_decay: NonNegative = Field(0.0, description="factor of the L2 penalty")
+    beta1: Rate = Field(0.9, description="decay of the mean of gradients")
+    beta2: Rate = Field(0.999, description="decay of the mean of squared gradients")
+    eps: Positive = Field(1e-8, description="added to the denominator")
 
 
 class AdamWConfig(Config):
     """Adam with decoupled weight decay. Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101."""
 
-    name: Literal["adamw"] = "adamw"
-    lr: Positive = 1e-3
-    weight_decay: NonNegative = 1e-2
-    beta1: Rate = 0.9
-    beta2: Rate = 0.999
-    eps: Positive = 1e-8
+    name: Literal["adamw"] = Field("adamw", description="kind of optimizer")
+    lr: Positive = Field(1e-3, description="learning rate")
+    weight_decay: NonNegative = Field(1e-2, description="decoupled decay, scaled by lr")
+    beta1: Rate = Field(0.9, description="decay of the mean of gradients")
+    beta2: Rate = Field(0.999, description="decay of the mean of squared gradients")
+    eps: Positive = Field(1e-8, description="added to the denominator")
 
 
 class SgdConfig(Config):
     """Stochastic gradient descent with momentum and coupled (L2) weight decay."""
 
-    name: Literal["sgd"] = "sgd"
-    lr: Positive = 1e-2
-    weight_decay: NonNegative = 0.0
-    momentum: Rate = 0.0
-    nesterov: bool = False
+    name: Literal["sgd"] = Field("sgd", description="kind of optimizer")
+    lr: Positive = Field(1e-2, description="learning rate")
+    weight_decay: NonNegative = Field(0.0, description="factor of the L2 penalty")
+    momentum: Rate = Field(0.0, description="share of the last step kept, 0 <= m < 1")
+    nesterov: bool = Field(False, description="look ahead; needs a momentum greater than 0")
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> SgdConfig:
@@ -137,15 +137,15 @@ class SgdConfig(Config):
 class NoSchedule(Config):
     """The learning rate stays what the optimiser says."""
 
-    name: Literal["none"] = "none"
+    name: Literal["none"] = Field("none", description="kind of schedule")
 
 
 class StepSchedule(Config):
     """Multiply the learning rate by `gamma` after every `step_size` epochs."""
 
-    name: Literal["step"] = "step"
+    name: Literal["step"] = Field("step", description="kind of schedule")
     step_size: PositiveInt = Field(5, description="epochs")
-    gamma: float = Field(0.1, gt=0.0, le=1.0)
+    gamma: float = Field(0.1, gt=0.0, le=1.0, description="factor")
 
 
 class CosineSchedule(Config):
@@ -154,15 +154,15 @@ class CosineSchedule(Config):
     Loshchilov & Hutter 2017 (one period, no restart), https://arxiv.org/abs/1608.03983.
     """
 
-    name: Literal["cosine"] = "cosine"
+    name: Literal["cosine"] = Field("cosine", description="kind of schedule")
     warmup_epochs: NonNegative = Field(0.0, description="epochs, may be a fraction")
-    final_fraction: float = Field(0.0, ge=0.0, le=1.0)
+    final_fraction: float = Field(0.0, ge=0.0, le=1.0, description="last learning rate / lr")
 
 
 class OneCycleSchedule(Config):
     """Up to lr and down again within one run, stepped every batch. Smith & Topin 2018, arXiv 1708.07120."""
 
-    name: Literal["one_cycle"] = "one_cycle"
+    name: Literal["one_cycle"] = Field("one_cycle", description="kind of schedule")
     warmup_fraction: float = Field(0.3, gt=0.0, lt=1.0, description="share of all steps spent rising")
     start_divisor: float = Field(25.0, ge=1.0, description="the first learning rate is lr / start_divisor")
     final_divisor: float = Field(1e4, ge=1.0, description="the last one is the first one / final_divisor")
@@ -171,18 +171,18 @@ class OneCycleSchedule(Config):
 class PlateauSchedule(Config):
     """Multiply the learning rate by `factor` when the validation loss has not improved for `patience` epochs."""
 
-    name: Literal["reduce_on_plateau"] = "reduce_on_plateau"
-    factor: float = Field(0.1, gt=0.0, lt=1.0)
+    name: Literal["reduce_on_plateau"] = Field("reduce_on_plateau", description="kind of schedule")
+    factor: float = Field(0.1, gt=0.0, lt=1.0, description="new learning rate / old one")
     patience: Annotated[int, Field(ge=0)] = Field(10, description="epochs")
-    min_lr: NonNegative = 0.0
+    min_lr: NonNegative = Field(0.0, description="the learning rate never falls below it")
 
 
 class EarlyStoppingConfig(Config):
     """Stop when the validation metric has not improved by more than `min_delta` for `patience` epochs."""
 
-    metric: Literal["validation/loss", "validation/accuracy"] = "validation/loss"
+    metric: Literal["validation/loss", "validation/accuracy"] = Field("validation/loss", description="what is watched")
     patience: PositiveInt = Field(5, description="epochs")
-    min_delta: NonNegative = 0.0
+    min_delta: NonNegative = Field(0.0, description="a smaller gain does not count")
     restore_best: bool = Field(False, description="end with the weights of the best epoch instead of the last")
 
 
@@ -190,9 +190,9 @@ class TrainerConfig(Config):
     """How the one shared trainer runs a trial."""
 
     epochs: PositiveInt = Field(10, description="passes over the training images")
-    batch_size: PositiveInt = 64
+    batch_size: PositiveInt = Field(64, description="images a step")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where it is measured to pay")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
     threads: PositiveInt | None = Field(None, description="CPU threads; default: what torch takes")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="initial weights, data order, augmentation")
     deterministic: bool = Field(False, description="bit-exact on one machine, slower on some")
@@ -200,9 +200,9 @@ class TrainerConfig(Config):
     loss: Literal["cross_entropy", "manual"] = Field(
         "cross_entropy", description="manual: softmax, log, mean negative log-likelihood, written out and stabilised"
     )
-    label_smoothing: Rate = 0.0
+    label_smoothing: Rate = Field(0.0, description="share of the target spread over all classes, 0 <= s < 1")
     clip_grad_norm: Positive | None = Field(None, description="largest L2 norm of the gradient")
-    early_stopping: EarlyStoppingConfig | None = None
+    early_stopping: EarlyStoppingConfig | None = Field(None, description="default: train all epochs")
 
 
 ModelConfig = CnnConfig
@@ -215,11 +215,11 @@ ScheduleConfig = Annotated[
 class TrialConfig(Config):
     """One point of the search space: everything that decides the outcome of a trial."""
 
-    data: DataConfig
-    model: ModelConfig = CnnConfig()
-    optimizer: OptimizerConfig = AdamConfig()
-    schedule: ScheduleConfig = NoSchedule()
-    trainer: TrainerConfig = TrainerConfig()
+    data: DataConfig = Field(description="which images, and how they are split")
+    model: ModelConfig = Field(CnnConfig(), description="the network")
+    optimizer: OptimizerConfig = Field(AdamConfig(), description="the rule that moves the weights")
+    schedule: ScheduleConfig = Field(NoSchedule(), description="how the learning rate changes over a trial")
+    trainer: TrainerConfig = Field(TrainerConfig(), description="how a trial is run")
 
     def document(self) -> dict[str, Any]:
         """The configuration as plain JSON-ready data, every default written out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tunetrack.tracking.artifacts import TrialArtifacts
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
+from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs
 from tunetrack.tracking.models import ModelRequest
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
@@ -36,8 +37,11 @@ __all__ = [
     "WriterStatus",
     "connect",
     "list_studies",
+    "log_run_metrics",
+    "read_artifact",
     "read_history",
     "read_study",
+    "trial_runs",
     "view_id",
     "view_url",
     "write_view",

@@ -1,0 +1,121 @@
+"""A trial as the ledger tells it: frozen, in our own states, with real values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from tunetrack.spec.records import TrialOutcome, TrialState
+from tunetrack.spec.space import SearchSpace
+
+__all__ = ["OUTCOME", "WORKER", "Ticket", "TrialRecord", "outcome_attribute", "record_of"]
+
+#: Names of the trial attributes in which the storage keeps what Optuna has no place for.
+OUTCOME = "tunetrack:outcome"
+WORKER = "tunetrack:worker"
+
+_STATES: Mapping[OptunaState, TrialState] = {
+    OptunaState.RUNNING: TrialState.RUNNING,
+    OptunaState.COMPLETE: TrialState.COMPLETE,
+    OptunaState.PRUNED: TrialState.PRUNED,
+    OptunaState.FAIL: TrialState.FAILED,
+    OptunaState.WAITING: TrialState.KILLED,
+}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A trial to be run: what `Ledger.ask` hands out and `report`, `tell` and `release` take.
+
+    Attributes:
+        number: 0 for the first trial of a study.
+        values: proposed value (for categories the label) by parameter name, for the branches taken.
+        config: the resolved config, for `StudySpec.config`.
+        retry: whether the trial was begun before and given back.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    config: dict[str, Any]
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What the ledger knows of a trial.
+
+    Attributes:
+        number: 0 for the first trial of a study.
+        state: KILLED stands for a trial that was interrupted and waits to be run again.
+        values: proposed value (for categories the label) by parameter name.
+        config: the resolved config; None where not every value is there yet.
+        objectives: one value an objective; None where the trial has no result that counts.
+        reason: why it was not completed, in words.
+        intermediate: reported value by step.
+        started: when it was (last) begun, local time without zone.
+        finished: when it was told, local time without zone.
+        duplicate_of: number of the trial whose result was reused.
+        config_key: what `tell` was given to find duplicates by.
+        worker: host, pid and start time of the process that runs or ran it.
+    """
+
+    number: int
+    state: TrialState
+    values: Mapping[str, Any]
+    config: dict[str, Any] | None
+    objectives: tuple[float, ...] | None = None
+    reason: str = ""
+    intermediate: Mapping[int, float] | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    duplicate_of: int | None = None
+    config_key: str | None = None
+    worker: Mapping[str, Any] | None = None
+
+
+def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str, Any]:
+    """What must be written beside Optuna's own state; empty where that says it all."""
+    attribute: dict[str, Any] = {}
+    if outcome.state in (TrialState.DUPLICATE, TrialState.INFEASIBLE):
+        attribute["state"] = outcome.state.value
+    if outcome.reason:
+        attribute["reason"] = outcome.reason
+    if outcome.duplicate_of is not None:
+        attribute["duplicate_of"] = outcome.duplicate_of
+    if config_key is not None:
+        attribute["config_key"] = config_key
+    return attribute
+
+
+def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
+    """Reads a stored trial."""
+    finished = trial.state.is_finished()
+    # A trial that is run again may carry the outcome attribute of an interrupted tell.
+    outcome = trial.user_attrs.get(OUTCOME, {}) if finished else {}
+    state = TrialState(outcome["state"]) if "state" in outcome else _STATES[trial.state]
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        values=dict(trial.params),
+        config=_config(trial, space),
+        objectives=tuple(trial.values) if state.has_value and trial.values is not None else None,
+        reason=outcome.get("reason", ""),
+        intermediate=dict(trial.intermediate_values),
+        started=trial.datetime_start,
+        finished=trial.datetime_complete,
+        duplicate_of=outcome.get("duplicate_of"),
+        config_key=outcome.get("config_key"),
+        worker=trial.user_attrs.get(WORKER),
+    )
+
+
+def _config(trial: FrozenTrial, space: SearchSpace) -> dict[str, Any] | None:
+    try:
+        return space.values(trial.params)
+    except KeyError:  # its worker has not got all values yet, or ended on the way
+        return None

@@ -1,0 +1,82 @@
+"""Values set from outside (``--set model.filters=64``): how they find their place in a study file's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tunetrack.errors import Problem, SpecError
+from tunetrack.spec.annotations import did_you_mean, shown
+from tunetrack.spec.reading import plain_data, read_yaml
+
+__all__ = ["apply_overrides", "parse_override"]
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Splits ``model.filters=64`` into path and value; the value is YAML, so ranges and lists are possible.
+
+    Raises:
+        SpecError: there is no "=" or no path, or the value is no YAML.
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise SpecError(f"an override is PATH=VALUE, such as trainer.epochs=3; given: {text!r}")
+    return path.strip(), read_yaml(value, f"--set {path.strip()}")
+
+
+def apply_overrides(document: dict[str, Any], overrides: Mapping[str, Any]) -> list[Problem]:
+    """Sets every value in place, the later ones over the earlier ones.
+
+    A path may lead through a `one_of`: then every branch that has the key is set. Setting the `name` of a `one_of`
+    whose branches are told apart by name keeps that branch alone.
+
+    Returns:
+        The mistakes found: paths that lead nowhere.
+    """
+    problems: list[Problem] = []
+    for path, value in overrides.items():
+        keys = path.split(".")
+        if not all(keys):
+            problems.append(Problem(path, "is no path; it looks like trainer.epochs"))
+            continue
+        copied, wrong = plain_data(value, path)
+        problems += wrong or _set(document, keys, copied, path)
+    return problems
+
+
+def _set(node: Any, keys: list[str], value: Any, path: str) -> list[Problem]:
+    key, rest = keys[0], keys[1:]
+    if not isinstance(node, dict):
+        at = path[: len(path) - len(".".join(keys)) - 1]
+        return [
+            Problem(
+                path, f"cannot be set: {at} is a {'list' if isinstance(node, list) else 'plain value'}", shown(node)
+            )
+        ]
+    if key != "one_of" and isinstance(node.get("one_of"), list):
+        branches = [branch for branch in node["one_of"] if isinstance(branch, dict) and key in branch]
+        if not branches:
+            return [Problem(path, f"cannot be set: no branch of the one_of has {key}; write it into the study file")]
+        return [problem for branch in branches for problem in _set(branch, keys, value, path)]
+    if not rest:
+        node[key] = value
+        return []
+    if rest == ["name"] and (names := _branch_names(node.get(key))):
+        if value in names:
+            node[key] = node[key]["one_of"][names.index(value)]
+            return []
+        hint = did_you_mean(value, names)
+        return [Problem(path, f"must be one of the branches {', '.join(names)}{hint}", shown(value))]
+    if node.get(key) is None:
+        node[key] = {}
+    return _set(node[key], rest, value, path)
+
+
+def _branch_names(node: Any) -> list[str]:
+    """The names that tell a one_of's branches apart; an empty list where something else does."""
+    branches = node.get("one_of") if isinstance(node, dict) else None
+    if not isinstance(branches, list):
+        return []
+    names = [branch.get("name") if isinstance(branch, dict) else None for branch in branches]
+    texts = [name for name in names if isinstance(name, str)]
+    return texts if len(set(texts)) == len(branches) else []

@@ -1,0 +1,66 @@
+"""Knows how to find single things of a study again: the runs of its trials, a file of a run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.entities import Metric
+
+from tunetrack.tracking.failures import translated
+from tunetrack.tracking.mlflow_calls import equals
+from tunetrack.tracking.names import RunKind, Tag
+from tunetrack.tracking.store import TrackingStore
+
+__all__ = ["log_run_metrics", "read_artifact", "trial_runs"]
+
+#: MLflow gives at most this many runs at a time.
+_PAGE = 1000
+
+
+def trial_runs(store: TrackingStore, study_run_id: str) -> dict[int, str]:
+    """Number -> run id of all trials of a study; of a trial with two runs, the newer one.
+
+    Raises:
+        TrackingError: the store failed, or it has no such study run.
+    """
+    runs: dict[int, str] = {}
+    with translated(f"find the trials of the study run {study_run_id}", store.uri):
+        experiment = store.client.get_run(study_run_id).info.experiment_id
+        wanted = equals({Tag.PARENT: study_run_id, Tag.KIND: RunKind.TRIAL.value})
+        token = None
+        while True:
+            found = store.client.search_runs(
+                [experiment], wanted, max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            runs |= {int(run.data.tags[Tag.TRIAL_NUMBER]): str(run.info.run_id) for run in found}
+            token = found.token
+            if not token:
+                return runs
+
+
+def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
+    """The content of one artifact.
+
+    Raises:
+        TrackingError: the store failed, or the run has no such file.
+    """
+    with (
+        translated(f"read {name} of run {run_id}", store.uri),
+        tempfile.TemporaryDirectory(prefix="tunetrack-") as folder,
+    ):
+        return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+
+def log_run_metrics(store: TrackingStore, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Writes metrics on a run that has ended already, at step 0.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    now = time.time_ns() // 1_000_000
+    with translated(f"log metrics on run {run_id}", store.uri):
+        points = [Metric(name, value, now, 0) for name, value in metrics.items()]
+        store.client.log_batch(run_id, metrics=points, synchronous=True)

@@ -1,0 +1,30 @@
+"""Knows how a trial is trained: resident data, models, the loop, evaluation. The only folder that imports torch."""
+
+from __future__ import annotations
+
+from tunetrack.training.data import ResidentData, Split, load_data
+from tunetrack.training.describe import describe_hardware
+from tunetrack.training.evaluation import Deployable, deployable, evaluate
+from tunetrack.training.fitting import Fit, TrainState, fit
+from tunetrack.training.hardware import choose_device
+from tunetrack.training.models import MODELS, build_model, summarise
+from tunetrack.training.weights import weights_from_bytes, weights_to_bytes
+
+__all__ = [
+    "MODELS",
+    "Deployable",
+    "Fit",
+    "ResidentData",
+    "Split",
+    "TrainState",
+    "build_model",
+    "choose_device",
+    "deployable",
+    "describe_hardware",
+    "evaluate",
+    "fit",
+    "load_data",
+    "summarise",
+    "weights_from_bytes",
+    "weights_to_bytes",
+]
