@@ -46,5 +46,5 @@ def study_links(store: TrackingStore, base_url: str) -> tuple[StudyLink, ...]:
         url = (
             view_url(base, row.experiment_id, view.view_id) if view.view_id else f"{page}?workflowType=machine_learning"
         )
-        links.append(StudyLink(row.info.name, url, f"{page}/{row.run_id}", view.skipped))
+        links.append(StudyLink(row.info.name, url, f"{page}/{row.run_id}?workflowType=machine_learning", view.skipped))
     return tuple(links)

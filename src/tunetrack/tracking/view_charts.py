@@ -25,7 +25,17 @@ def sections(info: StudyInfo) -> list[dict[str, Any]]:
     """The two groups of charts, in their order."""
     titles = ((SEARCH_SECTION, f"{info.name}: what was searched"), (CURVES_SECTION, f"{info.name}: learning curves"))
     return [
-        {"uuid": key, "name": name, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
+        {
+            "uuid": key,
+            "name": name,
+            "display": True,
+            "isReordered": True,
+            "deleted": False,
+            "isGenerated": False,
+            # MLflow's own three columns leave no room for the names of the axes.
+            "columns": 2,
+            "cardHeight": 380,
+        }
         for key, name in titles
     ]
 

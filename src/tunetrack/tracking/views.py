@@ -96,7 +96,12 @@ def view_url(base_url: str, experiment_id: str, view_id: str) -> str:
 def view_state(info: StudyInfo) -> dict[str, Any]:
     """The page's state as the UI of MLflow 3.17 reads it."""
     goal, metric = info.objectives[0], info.objective_metrics[0]
-    shown = [f"params.`{param.path}`" for param in info.searched]
+    columns = [
+        *(f"metrics.`{name}`" for name in info.objective_metrics),
+        f"tags.`{Tag.TRIAL_STATE}`",
+        *(f"params.`{param.path}`" for param in info.searched),
+        f"tags.`{Tag.TRIAL_REASON}`",
+    ]
     return {
         "searchFilter": equals({Tag.STUDY_NAME: info.name, Tag.KIND: RunKind.TRIAL.value}),
         "orderByKey": f"metrics.`{metric}`",
@@ -105,13 +110,9 @@ def view_state(info: StudyInfo) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [
-            *(f"metrics.`{name}`" for name in info.objective_metrics),
-            f"tags.`{Tag.TRIAL_STATE}`",
-            *shown,
-            f"tags.`{Tag.TRIAL_REASON}`",
-        ],
-        "columnOrder": [],
+        "selectedColumns": columns,
+        # Without an order of its own the table puts tags last, and the state out of sight.
+        "columnOrder": ["attributes.`Run Name`", "runDateAndNestInfo", *columns],
         "columnWidths": {},
         "runsHiddenMode": "SHOWALL",
         "compareRunCharts": charts(info),
