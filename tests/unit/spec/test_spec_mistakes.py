@@ -217,6 +217,12 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
         ),
         ({"data": {"name": "image_folder"}}, None),
         ({"data": {}}, None),
+        ({"data": None}, "data: is empty; give it keys (given: null)"),
+        (
+            {"data": "digits"},
+            "data: must be a section with keys such as name, dir, image_size; did you mean {name: digits}? "
+            '(given: "digits")',
+        ),
         (
             {"objective": {"metric": "validation/acuracy"}},
             "objective.metric: must be one of validation/accuracy, validation/loss, train/accuracy, train/loss, "
