@@ -150,7 +150,7 @@ class StudyHead(Config):
     objective: Annotated[
         tuple[Objective, ...],
         Field(strict=False, min_length=1),
-        BeforeValidator(_listed, json_schema_input_type=Objective | list[Objective]),
+        BeforeValidator(_listed, json_schema_input_type=Objective | Annotated[list[Objective], Field(min_length=1)]),
     ] = Field((Objective(),), description="one objective, or a list of them")
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
