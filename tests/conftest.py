@@ -14,6 +14,9 @@ import pytest
 #: Set by pytest itself, and by libraries (scikit-learn) at their first import, which may happen inside a test.
 NOT_OURS = frozenset({"PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})
 
+#: Pools that libraries keep for as long as the process lives.
+LIBRARY_THREADS = ("MlflowLocalArtifactRepository", "ThreadPoolExecutor")
+
 #: A thread that was told to stop may need a moment.
 GRACE_SECONDS = 2.0
 
@@ -29,7 +32,8 @@ class Surroundings:
     @classmethod
     def now(cls) -> Surroundings:
         environment = {key: value for key, value in os.environ.items() if key not in NOT_OURS}
-        threads = frozenset(thread for thread in threading.enumerate() if not thread.daemon)
+        running = (thread for thread in threading.enumerate() if not thread.daemon)
+        threads = frozenset(thread for thread in running if not thread.name.startswith(LIBRARY_THREADS))
         return cls(environment, os.getcwd(), threads)
 
     def leaks(self, later: Surroundings) -> list[str]:

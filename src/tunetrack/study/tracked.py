@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunetrack import training
-from tunetrack.spec import StudySpec
+from tunetrack.spec import StudySpec, flatten
 from tunetrack.spec.config import DataConfig
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.tracking import DatasetInfo, SearchedParam, StudyInfo
@@ -17,13 +17,14 @@ __all__ = ["dataset_info", "study_info"]
 def study_info(spec: StudySpec, name: str) -> StudyInfo:
     """A study as tracking sees it; parameters of several branches that share a path are one."""
     searched: dict[str, SearchedParam] = {}
+    everywhere = set.intersection(*(set(flatten(config)) for _, config in spec.space.corners())) if spec.searched_paths else set()
     for parameter in spec.space.parameters:
         domain = parameter.domain
         numeric = not isinstance(domain, CategoricalDomain)
         log = numeric and domain.log  # type: ignore[union-attr]
         known = searched.get(parameter.path)
         text = domain.describe() if known is None else f"{known.text}; or {domain.describe()}"
-        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text)
+        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, parameter.path not in everywhere)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
     return StudyInfo(name, spec.document, tuple(searched.values()), objectives)
 

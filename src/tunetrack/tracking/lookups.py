@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow.entities import Metric
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import equals
@@ -51,7 +52,11 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
         translated(f"read {name} of run {run_id}", store.uri),
         tempfile.TemporaryDirectory(prefix="tunetrack-") as folder,
     ):
-        return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        location = store.client.get_run(run_id).info.artifact_uri
+        target = Path(folder) / "file"
+        # The client's own download starts a thread pool and draws a progress bar, for a single file too.
+        get_artifact_repository(location, tracking_uri=store.uri)._download_file(name, str(target))
+        return target.read_bytes()
 
 
 def write_artifact(store: TrackingStore, run_id: str, name: str, content: bytes) -> None:

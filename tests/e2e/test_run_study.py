@@ -1,0 +1,171 @@
+"""A study from Python, looked at in MLflow: runs, params, metrics, artifacts, the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from study_support import tiny
+
+import tunetrack
+from tunetrack.errors import LedgerError, SpecError, StudyFailedError
+from tunetrack.spec import TrialState
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, database_template: Path) -> tunetrack.StudyResult:
+    home = tmp_path_factory.mktemp("home")
+    (home / "mlflow.db").write_bytes(database_template.read_bytes())
+    return tunetrack.run_study(tiny(), home=home)
+
+
+@pytest.fixture
+def client(study: tunetrack.StudyResult) -> MlflowClient:
+    return MlflowClient(study.tracking_uri)
+
+
+def test_result_names_the_best_trial(study: tunetrack.StudyResult) -> None:
+    assert [trial.number for trial in study.trials] == [0, 1, 2]
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+    assert study.best is not None
+    assert study.best.value == max(trial.value for trial in study.trials if trial.value is not None)
+    assert study.validation_images == 100
+    assert study.test is not None
+    assert 0.0 <= study.test["test/accuracy"] <= 1.0
+    assert list(study.frame()["number"]) == [0, 1, 2]
+
+
+def test_runs_are_nested_with_every_value_as_a_param(study: tunetrack.StudyResult, client: MlflowClient) -> None:
+    parent = client.get_run(study.run_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["study.state"] == "COMPLETE"
+    assert "Best: trial" in parent.data.tags["mlflow.note.content"]
+    for trial in study.trials:
+        run = client.get_run(trial.run_id)
+        assert run.data.tags["mlflow.parentRunId"] == study.run_id
+        assert run.data.tags["trial.state"] == "COMPLETE"
+        assert int(run.data.params["model.filters"]) == trial.params["model.filters"]
+        assert float(run.data.params["optimizer.lr"]) == trial.params["optimizer.lr"]
+        assert run.data.params["trainer.epochs"] == "2"
+        assert ("optimizer.momentum" in run.data.params) == (trial.params["optimizer.name"] == "sgd")
+        assert run.data.metrics["objective"] == trial.value
+        history = client.get_metric_history(trial.run_id, "validation/accuracy")
+        assert sorted(point.step for point in history) == [1, 2]
+        assert run.data.metrics["best/validation/accuracy"] == max(point.value for point in history)
+
+
+def test_artifacts_are_there(study: tunetrack.StudyResult, client: MlflowClient) -> None:
+    names = {item.path for item in client.list_artifacts(study.run_id)}
+    assert {"study.yaml", "report.html"} <= names
+    assert study.best is not None
+    names = {item.path for item in client.list_artifacts(study.best.run_id)}
+    assert {"config.yaml", "weights.pt", "confusion_matrix.csv"} <= names
+    assert any(name.startswith("curves.") for name in names)
+
+
+def test_only_the_best_trial_has_a_model_and_it_takes_any_batch(
+    study: tunetrack.StudyResult, client: MlflowClient
+) -> None:
+    models = client.search_logged_models([study.experiment_id])
+    assert study.best is not None
+    assert [model.source_run_id for model in models] == [study.best.run_id]
+    model = mlflow.pyfunc.load_model(models[0].artifact_location)
+    for images in (1, 3, 5):
+        batch = np.random.default_rng(images).random((images, 1, 8, 8), dtype=np.float32)
+        assert model.predict(batch).shape == (images, 10)
+
+
+def test_data_set_is_an_input_of_the_study(study: tunetrack.StudyResult, client: MlflowClient) -> None:
+    inputs = client.get_run(study.run_id).inputs.dataset_inputs
+    contexts = {tag.value: item.dataset for item in inputs for tag in item.tags}
+    assert set(contexts) == {"training", "validation", "test"}
+
+
+def test_study_can_be_read_back(study: tunetrack.StudyResult) -> None:
+    home = Path(study.tracking_uri.removeprefix("sqlite:///")).parent
+    again = tunetrack.load_study("tiny", home)
+    assert again.document() == study.document()
+    assert [listing["name"] for listing in tunetrack.list_studies(home)] == ["tiny"]
+    assert tunetrack.list_studies(home)[0]["state"] == "COMPLETE"
+    with pytest.raises(LedgerError, match="no study 'other'"):
+        tunetrack.load_study("other", home)
+
+
+def test_wrong_override_starts_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="did you mean epochs"):
+        tunetrack.run_study(tiny(), home=tmp_path / "home", trainer__epoch=3)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_second_run_is_a_study_of_its_own(home: Path) -> None:
+    one = tunetrack.run_study(tiny(), home=home, trials=1)
+    two = tunetrack.run_study(tiny(), home=home, trials=1)
+    assert (one.name, two.name) == ("tiny", "tiny-2")
+    assert one.experiment_id == two.experiment_id
+    assert one.run_id != two.run_id
+
+
+@pytest.mark.parametrize("sampler", [{"name": "tpe", "seed": 1, "n_startup_trials": 2}, {"engine": "hyperopt"}])
+def test_a_study_in_pieces_is_the_study_in_one_go(home: Path, sampler: dict[str, object]) -> None:
+    whole = tunetrack.run_study(tiny(name="whole", sampler=sampler), home=home, trials=4)
+    tunetrack.run_study(tiny(name="pieces", sampler=sampler), home=home, trials=2)
+    pieces = tunetrack.run_study(tiny(name="pieces", sampler=sampler), home=home, trials=4, resume=True)
+    assert [trial.params for trial in pieces.trials] == [trial.params for trial in whole.trials]
+    assert [trial.values for trial in pieces.trials] == [trial.values for trial in whole.trials]
+    assert len({trial.run_id for trial in pieces.trials}) == 4
+
+
+def test_a_configuration_is_trained_once(home: Path) -> None:
+    document = tiny(model={"filters": {"choices": [4, 8]}}, optimizer={"name": "adam"}, budget={"trials": 5})
+    result = tunetrack.run_study(document, home=home)
+    states = [trial.state for trial in result.trials]
+    assert states.count(TrialState.COMPLETE) == 2
+    assert result.counts().get(TrialState.DUPLICATE, 0) == len(states) - 2
+    for trial in result.trials:
+        if trial.state is TrialState.DUPLICATE:
+            assert trial.record.duplicate_of is not None
+            assert trial.value == result.trials[trial.record.duplicate_of].value
+
+
+def test_what_cannot_be_built_or_diverges_ends_its_trial_alone(home: Path) -> None:
+    document = tiny(
+        model={"filters": 4, "num_layers": {"choices": [1, 4]}},
+        optimizer={"name": "sgd", "lr": {"choices": [0.1, 1e30]}},
+        sampler={"name": "grid"},
+        budget={"trials": 4},
+    )
+    result = tunetrack.run_study(document, home=home)
+    by_values = {(t.params["model.num_layers"], t.params["optimizer.lr"]): t for t in result.trials}
+    assert by_values[1, 0.1].state is TrialState.COMPLETE
+    assert by_values[1, 1e30].state is TrialState.FAILED
+    assert "loss became" in by_values[1, 1e30].record.reason
+    assert by_values[4, 0.1].state is TrialState.INFEASIBLE
+    assert "pooling" in by_values[4, 0.1].record.reason
+    client = MlflowClient(result.tracking_uri)
+    assert client.get_run(by_values[1, 1e30].run_id).info.status == "FAILED"
+    assert client.get_run(by_values[4, 0.1].run_id).info.status == "FINISHED"
+
+
+def test_two_objectives_give_two_values(home: Path) -> None:
+    document = tiny(
+        objective=[{"metric": "validation/accuracy"}, {"metric": "model/parameters"}],
+        sampler={"name": "nsgaii", "seed": 0},
+    )
+    result = tunetrack.run_study(document, home=home)
+    assert all(trial.values is not None and len(trial.values) == 2 for trial in result.trials)
+    assert not result.objectives[1].maximize
+
+
+def test_pruned_trials_are_finished_for_mlflow(home: Path) -> None:
+    document = tiny(pruner={"name": "threshold", "lower": 2.0}, budget={"trials": 1})
+    with pytest.raises(StudyFailedError, match="pruned after epoch 1 of 2"):
+        tunetrack.run_study(document, home=home)
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    runs = {run.data.tags["tunetrack.kind"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert runs["trial"].info.status == "FINISHED"
+    assert runs["trial"].data.tags["trial.state"] == "PRUNED"
+    assert runs["study"].info.status == "FAILED"
