@@ -12,7 +12,7 @@ from pathlib import Path
 def test_environment(): os.environ["LEFT_BEHIND"] = "1"
 def test_is_cleaned_up(): assert "LEFT_BEHIND" not in os.environ
 def test_directory(tmp_path): os.chdir(tmp_path)
-def test_thread(): threading.Thread(target=time.sleep, args=(3,), name="sleeper").start()
+def test_thread(): threading.Thread(target=time.sleep, args=(2.5,), name="sleeper").start()
 def test_daemon(): threading.Thread(target=time.sleep, args=(3,), daemon=True).start()
 def test_monkeypatch(monkeypatch, tmp_path):
     monkeypatch.setenv("PATCHED", "1")

@@ -100,7 +100,8 @@ def as_module(name: str, known: set[str]) -> str:
     parts = name.split(".")
     if parts[0] != PACKAGE:
         return name
-    while len(parts) > 1 and ".".join(parts[1:]) not in known:
+    least = min(len(parts), 2 if len(parts) > 2 else 1)  # a folder that is not here (yet) still has its place
+    while len(parts) > least and ".".join(parts[1:]) not in known:
         parts.pop()
     return ".".join(parts)
 
@@ -201,6 +202,7 @@ def test_the_checker_sees_the_package() -> None:
         ("report/a.py", "from tunetrack.tracking import write", "report/a.py:1: report may not import tracking.write"),
         ("study/a.py", "from tunetrack import report", "study/a.py:1: study may not import report"),
         ("api.py", "from tunetrack.cli import main", "api.py:1: api may not import cli"),
+        ("spec/a.py", "from tunetrack.nowhere import f", "spec/a.py:1: spec may not import nowhere"),
         ("spec/a.py", "import tunetrack", "spec/a.py:1: spec may not import the whole package"),
         (
             "ledger/a.py",

@@ -137,6 +137,8 @@ def _list_mistake(raw: Mapping[str, Any], kind: str) -> str:
     options = raw[kind]
     if not isinstance(options, list) or not options:
         return f"{kind} needs a list with at least one entry"
+    if any(option != option for option in options):  # NaN is the one value that is not itself: it has no label
+        return f"{kind} holds .nan, which is no number"
     # 1 and 1.0 are the same value, true and 1 are not; what cannot be told apart by its label is the same as well.
     labels = [(isinstance(option, bool), label_of(option)) for option in options]
     twice = [option for n, option in enumerate(options) if labels[n] in labels[:n]]

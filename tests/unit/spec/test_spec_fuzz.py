@@ -71,7 +71,7 @@ def replaced(path: tuple[Any, ...], value: Any, as_new_key: str) -> dict[str, An
     return dict(document)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLACES), ODD, st.sampled_from(["", "", *WORDS]))
 def test_nothing_but_a_named_mistake(path: tuple[Any, ...], value: Any, as_new_key: str) -> None:
     document = replaced(path, value, as_new_key)
@@ -83,7 +83,7 @@ def test_nothing_but_a_named_mistake(path: tuple[Any, ...], value: Any, as_new_k
         assert [error.message for error in VALIDATOR.iter_errors(document)] == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLACES), ODD)
 def test_overrides_too(path: tuple[Any, ...], value: Any) -> None:
     check_words(mistake_of(load_study, GOOD, {".".join(map(str, path)): value}))

@@ -141,6 +141,8 @@ def at(path: str, value: Any) -> dict[str, Any]:
         ("model.filters", {"one_of": {}}, "one_of needs a list with at least one entry (given: {})"),
         ("model.filters", {"choices": [8, 16, 8]}, "choices holds the same entry twice: 8 (given: [8, 16, 8])"),
         ("model.conv_dropout", {"choices": [0, 0.0]}, "choices holds the same entry twice: 0.0 (given: [0, 0.0])"),
+        ("model.filters", {"choices": [float("nan")]}, "choices holds .nan, which is no number (given: [NaN])"),
+        ("model.filters", {"one_of": [1, float("nan")]}, "one_of holds .nan, which is no number (given: [1, NaN])"),
         ("model.filters", {"choices": [1, True]}, "must be a whole number (given: true)"),
         (
             "model.filters",

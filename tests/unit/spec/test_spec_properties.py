@@ -24,7 +24,7 @@ from tunetrack.spec import (
 )
 from tunetrack.spec.domains import CategoricalDomain, FloatDomain, IntDomain, label_of
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 VALIDATOR = jsonschema.Draft202012Validator(study_schema())
 
 #: Documents are built from these places; each says what may stand there (kind, smallest, largest).
