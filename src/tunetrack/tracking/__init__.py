@@ -5,8 +5,9 @@ from __future__ import annotations
 from tunetrack.tracking.artifacts import TrialArtifacts
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
+from tunetrack.tracking.links import StudyLink, study_links
 from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs
-from tunetrack.tracking.models import ModelRequest
+from tunetrack.tracking.models import ModelRequest, NeuralNetwork
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
 from tunetrack.tracking.runs import StudyRun, TrialRun
@@ -19,11 +20,13 @@ __all__ = [
     "DatasetInfo",
     "File",
     "ModelRequest",
+    "NeuralNetwork",
     "Objective",
     "RunKind",
     "SavedView",
     "SearchedParam",
     "StudyInfo",
+    "StudyLink",
     "StudyRow",
     "StudyRun",
     "StudyState",
@@ -41,6 +44,7 @@ __all__ = [
     "read_artifact",
     "read_history",
     "read_study",
+    "study_links",
     "trial_runs",
     "view_id",
     "view_url",
