@@ -8,15 +8,18 @@ from tunetrack.api.reports import write_report
 from tunetrack.api.serving import serve
 from tunetrack.api.studies import launch_study, list_studies, load_study, run_study, train
 from tunetrack.api.study_files import describe_study_file, load_single, load_study_file
+from tunetrack.server import StudyLink
 from tunetrack.spec.schema import study_schema
-from tunetrack.study import Launch, Place, Progress, StudyResult
+from tunetrack.study import Launch, Place, Progress, StudyResult, StudyTrial
 
 __all__ = [
     "Finding",
     "Launch",
     "Place",
     "Progress",
+    "StudyLink",
     "StudyResult",
+    "StudyTrial",
     "describe_study_file",
     "diagnose",
     "hyperopt_objective",

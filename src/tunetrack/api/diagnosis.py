@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tunetrack import training
+from tunetrack.api.studies import list_studies
 from tunetrack.errors import LedgerError, TrackingError
-from tunetrack.ledger import list_studies
 from tunetrack.study import Place
-from tunetrack.tracking import connect, view_support
+from tunetrack.tracking import connect
 
 __all__ = ["Finding", "Verdict", "diagnose"]
 
@@ -49,6 +49,13 @@ class Finding:
     def is_failure(self) -> bool:
         """Whether studies cannot run like this."""
         return self.verdict is Verdict.FAILURE
+
+    @property
+    def sign(self) -> tuple[str, str]:
+        """A sign and its colour."""
+        return {Verdict.GOOD: ("✓", "green"), Verdict.WARNING: ("!", "yellow"), Verdict.FAILURE: ("✗", "red")}[
+            self.verdict
+        ]
 
     def document(self) -> dict[str, str]:
         """The finding as JSON-ready data."""
@@ -94,12 +101,10 @@ def _tracking(place: Place) -> Finding:
     if place.tracking_uri is None and not (place.home / "mlflow.db").exists():
         return Finding(Verdict.GOOD, "Tracking", "no database yet; the first study makes it")
     try:
-        with connect(place.tracking) as store:
-            missing = view_support(store)
+        with connect(place.tracking):
+            pass
     except TrackingError as error:
         return Finding(Verdict.FAILURE, "Tracking", str(error))
-    if missing:
-        return Finding(Verdict.WARNING, "Tracking", f"{place.tracking} answers; no saved views: {missing}")
     return Finding(Verdict.GOOD, "Tracking", f"{place.tracking} answers")
 
 
@@ -107,12 +112,12 @@ def _ledger(place: Place) -> list[Finding]:
     if not place.has_ledger:
         return [Finding(Verdict.GOOD, "Ledger", "no studies yet; try tunetrack run search_spaces/quickstart.yaml")]
     try:
-        studies = list_studies(place.ledger)
+        studies = list_studies(place)
     except LedgerError as error:
         return [Finding(Verdict.FAILURE, "Ledger", str(error))]
     findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} studies")]
     for study in studies:
-        if study.abandoned:
-            text = f"{study.abandoned} trials were left RUNNING by a process that is gone; run its file with --resume"
-            findings.append(Finding(Verdict.WARNING, study.name, text))
+        if study["state"] == "INTERRUPTED":
+            text = "was interrupted; its study file with --resume goes on with it"
+            findings.append(Finding(Verdict.WARNING, study["name"], text))
     return findings

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tunetrack.errors import TunetrackError
 from tunetrack.report import build_report
 from tunetrack.study import Place, StudyResult
-from tunetrack.tracking import connect, write_artifact
+from tunetrack.tracking import connect, read_study, write_artifact
 
 __all__ = ["log_report", "write_report"]
 
@@ -22,7 +23,7 @@ def log_report(result: StudyResult) -> None:
     if result.run_id is None:
         return
     with connect(result.tracking_uri) as store:
-        html = build_report(store, result.run_id)
+        html = build_report(store, result.name)
         write_artifact(store, result.run_id, REPORT_FILE, html.encode())
 
 
@@ -41,3 +42,14 @@ def write_report(name: str, place: Place, output: Path | None = None) -> Path:
         TrackingError: there is no such study, or the tracking store cannot be read or written.
         TunetrackError: the file cannot be written.
     """
+    with connect(place.tracking) as store:
+        html = build_report(store, name)
+        run_id = read_study(store, name).study.run_id
+        write_artifact(store, run_id, REPORT_FILE, html.encode())
+    target = output or place.home / f"{name}.html"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise TunetrackError(f"the report cannot be written to {target}: {error.strerror}") from error
+    return target

@@ -25,7 +25,10 @@ class Commands(click.Group):
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
         except InterruptedStudyError as error:
+            click.echo(f"\n{error}; the same command with --resume goes on with the study", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which a new user meets them."""

@@ -44,7 +44,12 @@ def _mlflow_run_id() -> str | None:
 @options.home
 @options.tracking_uri
 def run(
-    study: Path, data_dir: Path | None, trials: int | None, seconds: float | None, overrides: tuple[str, ...], **rest: Any
+    study: Path,
+    data_dir: Path | None,
+    trials: int | None,
+    seconds: float | None,
+    overrides: tuple[str, ...],
+    **rest: Any,
 ) -> None:
     """Run a study: search, train, track."""
     from tunetrack import api
@@ -54,7 +59,7 @@ def run(
     place = api.Place(rest["home"], rest["tracking_uri"])
     with display.progress() as progress:
         wanted = api.Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress)
-        result = api.launch(spec, wanted, retry_command=f"tunetrack run {study} --resume")
+        result = api.launch_study(spec, wanted)
     tables.print_result(result, place)
 
 
@@ -73,7 +78,7 @@ def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], **res
     spec = api.load_single(config, _collected(overrides, data_dir=data_dir))
     place = api.Place(rest["home"], rest["tracking_uri"])
     with display.progress() as progress:
-        result = api.launch(spec, api.Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
+        result = api.launch_study(spec, api.Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
     tables.print_result(result, place)
 
 

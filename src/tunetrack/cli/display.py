@@ -43,13 +43,14 @@ class _Display(Progress):
         self._study = bars.add_task("study", total=None, status="reading the data")
         self._trial = bars.add_task("", total=None, status="", visible=False)
         self._objectives: tuple[Objective, ...] = ()
+        self._searched: tuple[str, ...] = ()
         self._best: float | None = None
         self._config: TrialConfig | None = None
         self._started = 0.0
         self._width = 3
 
     def study_started(self, start: StudyStart) -> None:
-        self._objectives = start.objectives
+        self._objectives, self._searched = start.objectives, start.searched
         self._width = len(str(max(0, (start.trials or 1000) - 1)))
         goal = ", ".join(f"{'maximize' if o.maximize else 'minimize'} {o.metric}" for o in start.objectives)
         count = f"{start.trials} trials" if start.trials else "trials until the time is up"
@@ -59,7 +60,9 @@ class _Display(Progress):
 
     def trial_started(self, number: int, config: TrialConfig) -> None:
         self._config, self._started = config, time.monotonic()
-        self._bars.reset(self._trial, total=config.trainer.epochs, description=f"trial {number}", visible=True, status="")
+        self._bars.reset(
+            self._trial, total=config.trainer.epochs, description=f"trial {number}", visible=True, status=""
+        )
 
     def epoch_finished(self, number: int, record: EpochRecord) -> None:
         status = f"validation accuracy {record.validation_accuracy:.4f}  {record.images_per_second:,.0f} images/s"
@@ -73,18 +76,21 @@ class _Display(Progress):
             self._best = value
         status = "" if self._best is None else f"best {metric_text(self._best)}"
         self._bars.update(self._study, advance=1, status=status)
-        self._console.print(self._line(number, outcome, value))
+        self._console.print(self._line(number, outcome, value), soft_wrap=True)
 
     def note(self, text: str) -> None:
         self._console.print(text)
 
     def _line(self, number: int, outcome: TrialOutcome, value: float | None) -> Text:
         sign, style = STATE_SIGNS[outcome.state]
-        said = metric_text(value) if value is not None else outcome.reason
-        head = f"{sign} trial {number:>{self._width}}  {outcome.state.value:<10}"
-        seconds = f"{time.monotonic() - self._started:5.1f} s"
-        line = Text.assemble((head, style), f"  {said}")
-        if value is not None and self._config is not None:
-            line = Text.assemble((head, style), f"  {said}  {seconds}  ", (params_text(flatten(self._config.document())), "dim"))
-        line.truncate(max(self._console.width, 80), overflow="ellipsis")
+        head = (f"{sign} trial {number:>{self._width}}  {outcome.state.value:<10}", style)
+        if value is None or self._config is None:
+            line = Text.assemble(head, "  ", outcome.reason)
+        else:
+            flat = flatten(self._config.document())
+            params = params_text({path: flat[path] for path in self._searched if path in flat})
+            seconds = f"{time.monotonic() - self._started:6.1f} s"
+            line = Text.assemble(head, f"  {metric_text(value)}  {seconds}  ", (params, "dim"))
+        if self._console.is_terminal:
+            line.truncate(self._console.width, overflow="ellipsis")
         return line

@@ -21,7 +21,7 @@ class OptionalPath(click.Path):
         return None if value == "" else super().convert(value, param, ctx)
 
 
-class OptionalNumber(click.ParamType):
+class OptionalNumber(click.ParamType[Any]):
     """A positive number that may be left empty, for the same reason.
 
     Args:

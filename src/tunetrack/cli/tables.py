@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tunetrack.cli.words import STATE_SIGNS, metric_text, value_text
+from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
 from tunetrack.spec import TrialState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tunetrack.api import Finding, Place, StudyResult
+    from tunetrack.api import Finding, Place, StudyLink, StudyResult, StudyTrial
 
 __all__ = [
     "print_findings",
@@ -28,6 +28,9 @@ __all__ = [
     "print_studies",
     "print_validation",
 ]
+
+#: Stands for a parameter of a branch that the trial did not take.
+NOT_THERE = "–"
 
 
 def print_json(data: Any) -> None:
@@ -46,15 +49,9 @@ def _table(*columns: str, **options: Any) -> Table:
 def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
     """The best trials, how sure that is, and what to type next."""
     console = Console()
-    searched = result.searched
-    table = _table("#>", "trial>", *(f"{o.metric}>" for o in result.objectives), *(f"{_short(p)}>" for p in searched))
-    for rank, trial in enumerate(result.ranked()[:top], 1):
-        values = [metric_text(value) for value in trial.record.values or ()]
-        params = [value_text(trial.record.params[path]) if path in trial.record.params else "–" for path in searched]
-        table.add_row(str(rank), str(trial.record.number), *values, *params)
     console.print()
-    if table.row_count:
-        console.print(table)
+    if result.best is not None:
+        console.print(_ranking(result, top, console.width))
         console.print()
     console.print(_states(result))
     for line in _certainty(result):
@@ -63,10 +60,40 @@ def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
     _next_steps(console, result, place)
 
 
+def _ranking(result: StudyResult, top: int, width: int) -> Table:
+    """The best trials: one column a parameter where that fits, else all parameters in one column that wraps."""
+    objectives = [str(objective.metric) for objective in result.objectives]
+    rows = [
+        [str(rank), str(trial.number), *map(metric_text, trial.values or ()), *_params(trial, result.searched)]
+        for rank, trial in enumerate(result.ranked()[:top], 1)
+    ]
+    header = ["#", "trial", *objectives, *map(short_name, result.searched)]
+    needed = sum(max(len(row[column]) for row in [header, *rows]) + 2 for column in range(len(header)))
+    if needed <= width:
+        table = _table(*(f"{name}>" for name in header))
+        for row in rows:
+            table.add_row(*row)
+        return table
+    fixed = 2 + len(objectives)
+    table = _table(*(f"{name}>" for name in header[:fixed]), "parameters")
+    for row in rows:
+        pairs = zip(header[fixed:], row[fixed:], strict=True)
+        table.add_row(*row[:fixed], "  ".join(f"{name}={value}" for name, value in pairs if value != NOT_THERE))
+    return table
+
+
+def _params(trial: StudyTrial, searched: Sequence[str]) -> list[str]:
+    return [value_text(trial.params[path]) if path in trial.params else NOT_THERE for path in searched]
+
+
 def _states(result: StudyResult) -> Text:
     text = Text(f"{len(result.trials)} trials: ")
     counts = result.counts()
-    parts = [(f"{STATE_SIGNS[state][0]} {counts[state]} {state.value}", STATE_SIGNS[state][1]) for state in TrialState if state in counts]
+    parts = [
+        (f"{STATE_SIGNS[state][0]} {counts[state]} {state.value}", STATE_SIGNS[state][1])
+        for state in TrialState
+        if state in counts
+    ]
     for position, part in enumerate(parts):
         text.append("  " if position else "")
         text.append(*part)
@@ -137,13 +164,15 @@ def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
     console.print(table)
 
 
-def print_links(base: str, links: Sequence[tuple[str, str]]) -> None:
+def print_links(base: str, links: Sequence[StudyLink]) -> None:
     """Where the server is and which link opens which study."""
     console = Console()
     console.print(Text.assemble("MLflow is at ", (base, "bold"), "  (Ctrl-C stops it)"))
-    for name, link in links:
-        console.print(f"  {name}", highlight=False, style="bold")
-        console.print(f"    {link}", highlight=False, soft_wrap=True)
+    for link in links:
+        console.print(f"  {link.study}", highlight=False, style="bold")
+        console.print(f"    {link.url}", highlight=False, soft_wrap=True)
+        if link.note:
+            console.print(f"    {link.note}", highlight=False, style="yellow")
     if not links:
         console.print("  No studies yet: tunetrack run search_spaces/quickstart.yaml", highlight=False)
 
@@ -157,7 +186,3 @@ def print_findings(findings: Sequence[Finding]) -> None:
         sign, style = finding.sign
         table.add_row(Text(sign, style=style), finding.subject, finding.text)
     console.print(table)
-
-
-def _short(path: str) -> str:
-    return path.rpartition(".")[2] if not path.endswith(".name") else path.rpartition(".")[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tunetrack.spec import TrialState
 
-__all__ = ["STATE_SIGNS", "metric_text", "params_text", "value_text"]
+__all__ = ["STATE_SIGNS", "metric_text", "params_text", "short_name", "value_text"]
 
 #: Sign and colour; the sign alone tells the states apart where there is no colour.
 STATE_SIGNS = {
@@ -31,6 +31,12 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def short_name(path: str) -> str:
+    """The last part of a path; of ``optimizer.name``, the first."""
+    first, _, last = path.rpartition(".")
+    return first if last == "name" else last
+
+
 def params_text(params: Mapping[str, Any]) -> str:
-    """Parameters in one line, each under the last part of its path."""
-    return "  ".join(f"{path.rpartition('.')[2]}={value_text(value)}" for path, value in params.items())
+    """Parameters in one line, each under its short name."""
+    return "  ".join(f"{short_name(path)}={value_text(value)}" for path, value in params.items())

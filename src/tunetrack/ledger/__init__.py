@@ -12,9 +12,11 @@ from tunetrack.ledger.hyperopt_space import hyperopt_space
 from tunetrack.ledger.ledger import Ledger
 from tunetrack.ledger.pruners import pruner_of, pruner_problems
 from tunetrack.ledger.records import Ticket, TrialRecord
+from tunetrack.ledger.results import hyperopt_result, optuna_result
 from tunetrack.ledger.samplers import sampler_factory, sampler_problems
 from tunetrack.ledger.storage import open_storage
 from tunetrack.ledger.studies import latest_name, list_studies, unused_name
+from tunetrack.ledger.workers import is_dead
 from tunetrack.spec.study import StudySpec
 
 __all__ = [
@@ -25,10 +27,13 @@ __all__ = [
     "check_options",
     "distribution_of",
     "distributions_of",
+    "hyperopt_result",
     "hyperopt_space",
+    "is_dead",
     "latest_name",
     "list_studies",
     "open_storage",
+    "optuna_result",
     "suggest_config",
     "unused_name",
 ]

@@ -93,14 +93,20 @@ def _types(parameter: inspect.Parameter) -> tuple[type, ...] | None:
     """The Python types that fit a parameter; None where it takes something that no study file can hold."""
     if parameter.annotation is parameter.empty:  # Hyperopt annotates nothing: its defaults say what fits
         return _PLAIN.get(type(parameter.default).__name__)
-    words = [word.strip() for word in str(parameter.annotation).split("|")]
+    words = [word.strip() for word in _annotation(parameter).split("|")]
     # What remains, such as "Callable[[int], int]", is for Python callers; beside None alone nothing is left to set.
     if any(word not in _PLAIN for word in words):
         return None
     return tuple(fitting for word in words for fitting in _PLAIN[word])
 
 
+def _annotation(parameter: inspect.Parameter) -> str:
+    """The annotation as source text, whether or not its module postpones the evaluation of annotations."""
+    annotation = parameter.annotation
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
 def _kind(parameter: inspect.Parameter) -> str:
     if parameter.annotation is parameter.empty:
         return type(parameter.default).__name__
-    return str(parameter.annotation).replace(" | ", " or ").replace("None", "null")
+    return _annotation(parameter).replace(" | ", " or ").replace("None", "null")

@@ -19,7 +19,7 @@ from tunetrack.spec.reading import Source, read_document, read_yaml
 from tunetrack.spec.space import BROKEN, OneOf, SearchSpace
 from tunetrack.spec.study import SEARCHED_SECTIONS, StudyHead, StudySpec
 
-__all__ = ["load_config", "load_study", "parse_override", "read_yaml"]
+__all__ = ["Source", "load_config", "load_study", "parse_override", "read_yaml"]
 
 
 def load_study(source: Source, overrides: Mapping[str, Any] | None = None) -> StudySpec:

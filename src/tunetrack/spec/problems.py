@@ -70,7 +70,10 @@ def _problem(found: dict[str, Any], root: type[BaseModel]) -> Problem:
     elif kind == "string_pattern_mismatch":
         message = f"must be {_description(parents, path[-1])}"
     elif kind in SECTION_KINDS:
-        message = _no_section(given, models)
+        required = any(
+            parent.model_fields[path[-1]].is_required() for parent in parents if path[-1] in parent.model_fields
+        )
+        message = _no_section(given, models, required)
     elif isinstance(given, Mapping) and not models:
         message = "a list holds plain values here; to search over it, list whole lists with choices"
     else:
@@ -90,10 +93,10 @@ def _allowed(words: list[Any]) -> str:
     return f"; allowed: {', '.join(map(str, words))}" if words else ""
 
 
-def _no_section(given: Any, models: tuple[type[BaseModel], ...]) -> str:
+def _no_section(given: Any, models: tuple[type[BaseModel], ...], required: bool) -> str:
     """A section was expected. Who wrote ``optimizer: adam`` meant ``optimizer: {name: adam}``."""
     if given is None:
-        return "is empty; give it keys, or delete the line to have the defaults"
+        return "is empty; give it keys" + ("" if required else ", or delete the line to have the defaults")
     fields = next((list(model.model_fields) for model in models), [])
     key = "name" if "name" in fields else next(iter(fields), "")
     hint = f"; did you mean {{{key}: {given}}}?" if isinstance(given, str) and key else ""

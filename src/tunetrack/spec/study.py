@@ -150,7 +150,7 @@ class StudyHead(Config):
     objective: Annotated[
         tuple[Objective, ...],
         Field(strict=False, min_length=1),
-        BeforeValidator(_listed, json_schema_input_type=Objective | list[Objective]),
+        BeforeValidator(_listed, json_schema_input_type=Objective | Annotated[list[Objective], Field(min_length=1)]),
     ] = Field((Objective(),), description="one objective, or a list of them")
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
@@ -192,6 +192,11 @@ class StudySpec:
     def sample(self, seed: int) -> dict[str, Any]:
         """One concrete config of the space, the same for the same seed."""
         return self.space.sample(random.Random(seed))  # noqa: S311  (a search, no secret)
+
+    @property
+    def searched_paths(self) -> tuple[str, ...]:
+        """Paths of the searched parameters in file order, each once."""
+        return tuple(dict.fromkeys(parameter.path for parameter in self.space.parameters))
 
     @property
     def has_branches(self) -> bool:

@@ -43,11 +43,11 @@ def crown(
     Raises:
         TrackingError: the weights cannot be read back, or the model cannot be written.
     """
-    number = best.record.number if best.record.duplicate_of is None else best.record.duplicate_of
+    number = best.number if best.record.duplicate_of is None else best.record.duplicate_of
     run_id = trial_runs(store, run.run_id).get(number)
     if run_id is None:
         raise TrackingError(f"trial {number} of {run.info.name} has no MLflow run, so its weights cannot be read")
-    config = spec.config(best.record.config)
+    config = spec.config(best.config)
     data = sets.get(config)
     weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
     evaluation = training.evaluate(config, data, weights, "test")

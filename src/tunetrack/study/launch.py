@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from tunetrack.errors import InterruptedStudyError, LedgerError, StudyFailedError, TunetrackError
 from tunetrack.ledger import Ledger, latest_name, unused_name
@@ -93,7 +93,10 @@ def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
 
 
 def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
-    info = study_info(spec, ledger.name, ledger.key)
+    attributes = ledger.attributes()
+    if "key" not in attributes:
+        ledger.set_attribute("key", uuid.uuid4().hex)
+    info = study_info(spec, ledger.name)
     run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
@@ -110,7 +113,14 @@ def _search(worker: Worker, sample: TrialConfig) -> None:
     run.log_dataset(dataset_info(data, sample.data))
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
-    start = StudyStart(ledger.name, spec.objectives, spec.head.budget.trials, ledger.finished_count(), run.run_id)
+    start = StudyStart(
+        ledger.name,
+        spec.objectives,
+        spec.searched_paths,
+        spec.head.budget.trials,
+        worker.finished_trials(),
+        run.run_id,
+    )
     worker.progress.study_started(start)
     worker.work()
 
@@ -122,13 +132,15 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
     best = result.best
     if best is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
-        message = f"no trial of {ledger.name} gave a value" + (f"; reasons: {'; '.join(reasons[:3])}" if reasons else "")
+        message = f"no trial of {ledger.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
+        ledger.set_attribute("state", StudyState.FAILED.value)
         run.finish(StudyState.FAILED, message)
         raise StudyFailedError(message)
-    if ledger.attribute("test") is None:  # the test images are looked at once, for the trial that won
+    if "test" not in ledger.attributes():  # the test images are looked at once, for the trial that won
         ledger.set_attribute("test", crown(worker.spec, best, store, run, worker.sets))
     result = read_result(ledger, store, place)
-    run.finish(StudyState.COMPLETE, in_words(result), best.record.number)
+    ledger.set_attribute("state", StudyState.COMPLETE.value)
+    run.finish(StudyState.COMPLETE, in_words(result), best.number)
     return result
 
 

@@ -23,20 +23,19 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         LedgerError: the search state cannot be read.
         TrackingError: the tracking store cannot be read.
     """
-    run_id = ledger.attribute("mlflow_run_id")
+    attributes = ledger.attributes()
+    run_id = attributes.get("mlflow_run_id")
     runs = trial_runs(store, run_id) if store is not None and run_id else {}
     return StudyResult(
         name=ledger.name,
         objectives=ledger.spec.objectives,
-        searched=tuple(dict.fromkeys(parameter.path for parameter in ledger.spec.space.parameters)),
-        trials=tuple(
-            StudyTrial(record, runs.get(record.number)) for record in ledger.trials()
-        ),
+        searched=ledger.spec.searched_paths,
+        trials=tuple(StudyTrial(record, runs.get(record.number)) for record in ledger.trials()),
         run_id=run_id,
-        experiment_id=ledger.attribute("mlflow_experiment_id"),
+        experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,
-        validation_images=ledger.attribute("validation_images"),
-        test=ledger.attribute("test"),
+        validation_images=attributes.get("validation_images"),
+        test=attributes.get("test"),
     )
 
 
@@ -48,7 +47,7 @@ def in_words(result: StudyResult) -> str:
     metric = str(result.objectives[0].metric)
     error = result.standard_error
     exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
-    lines = [f"**Best: trial {best.record.number}** with {metric} {best.value:.4f}{exact}."]
+    lines = [f"**Best: trial {best.number}** with {metric} {best.value:.4f}{exact}."]
     if error:
         near = result.within_standard_error()
         if near:
@@ -56,5 +55,7 @@ def in_words(result: StudyResult) -> str:
     if result.test:
         lines.append(f"Its accuracy on the test images, looked at once: {result.test['test/accuracy']:.4f}.")
     counts = result.counts()
-    lines.append("Trials: " + ", ".join(f"{counts[state]} {state.value}" for state in TrialState if state in counts) + ".")
+    lines.append(
+        "Trials: " + ", ".join(f"{counts[state]} {state.value}" for state in TrialState if state in counts) + "."
+    )
     return " ".join(lines)

@@ -16,6 +16,7 @@ class StudyStart:
     Attributes:
         name: the study's name in the ledger and in MLflow.
         objectives: in order.
+        searched: paths of the searched parameters.
         trials: number of trials in the budget; None where only time limits it.
         finished: trials that earlier runs of this study have finished.
         run_id: MLflow's id of the study's run.
@@ -23,6 +24,7 @@ class StudyStart:
 
     name: str
     objectives: tuple[Objective, ...]
+    searched: tuple[str, ...]
     trials: int | None
     finished: int
     run_id: str

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunetrack.ledger import TrialRecord
-from tunetrack.spec import Objective, TrialState
+from tunetrack.spec import Objective, TrialState, flatten
+from tunetrack.spec.domains import Scalar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,19 +30,43 @@ class StudyTrial:
     run_id: str | None
 
     @property
+    def number(self) -> int:
+        """0 for the study's first trial."""
+        return self.record.number
+
+    @property
+    def state(self) -> TrialState:
+        """Where the trial stands."""
+        return self.record.state
+
+    @property
+    def values(self) -> tuple[float, ...] | None:
+        """One value an objective; None where the trial has no result that counts."""
+        return self.record.objectives
+
+    @property
     def value(self) -> float | None:
-        """The first objective's value; None where the trial has no result."""
-        return self.record.values[0] if self.record.values else None
+        """The first objective's value."""
+        return self.values[0] if self.values else None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The values and ranges of the study file with this trial's choices made; empty where it never began."""
+        return self.record.config or {}
+
+    @property
+    def params(self) -> dict[str, Scalar]:
+        """The trial's configuration by dotted path, as far as the study file gives it."""
+        return flatten(self.config)
 
     def document(self) -> dict[str, Any]:
         """The trial as JSON-ready data: number, state, reason, parameters by path, values, MLflow run."""
-        record = self.record
         return {
-            "number": record.number,
-            "state": record.state.value,
-            "reason": record.reason,
-            "params": record.params,
-            "values": None if record.values is None else list(record.values),
+            "number": self.number,
+            "state": self.state.value,
+            "reason": self.record.reason,
+            "params": self.params,
+            "values": None if self.values is None else list(self.values),
             "run_id": self.run_id,
         }
 
@@ -74,7 +99,7 @@ class StudyResult:
 
     def ranked(self) -> tuple[StudyTrial, ...]:
         """The trials that have a value, best first by the first objective; equals in the order of their numbers."""
-        valued = [trial for trial in self.trials if trial.value is not None and trial.record.state.has_value]
+        valued = [trial for trial in self.trials if trial.value is not None]
         sign = -1.0 if self.objectives[0].maximize else 1.0
         return tuple(sorted(valued, key=lambda trial: sign * (trial.value or 0.0)))
 
@@ -85,7 +110,7 @@ class StudyResult:
 
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""
-        return dict(Counter(trial.record.state for trial in self.trials))
+        return dict(Counter(trial.state for trial in self.trials))
 
     @property
     def standard_error(self) -> float | None:
@@ -114,10 +139,10 @@ class StudyResult:
         names = [str(objective.metric) for objective in self.objectives]
         rows = [
             {
-                "number": trial.record.number,
-                "state": trial.record.state.value,
-                **dict(zip(names, trial.record.values or (), strict=False)),
-                **trial.record.params,
+                "number": trial.number,
+                "state": trial.state.value,
+                **dict(zip(names, trial.values or (), strict=False)),
+                **trial.params,
                 "run_id": trial.run_id,
             }
             for trial in self.trials
@@ -133,7 +158,7 @@ class StudyResult:
                 {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"}
                 for o in self.objectives
             ],
-            "best_trial": None if best is None else best.record.number,
+            "best_trial": None if best is None else best.number,
             "test": self.test or {},
             "tracking_uri": self.tracking_uri,
             "experiment_id": self.experiment_id,

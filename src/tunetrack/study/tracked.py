@@ -14,7 +14,7 @@ from tunetrack.tracking import Objective as TrackedObjective
 __all__ = ["dataset_info", "study_info"]
 
 
-def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
+def study_info(spec: StudySpec, name: str) -> StudyInfo:
     """A study as tracking sees it; parameters of several branches that share a path are one."""
     searched: dict[str, SearchedParam] = {}
     for parameter in spec.space.parameters:
@@ -25,7 +25,7 @@ def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
         text = domain.describe() if known is None else f"{known.text}; or {domain.describe()}"
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
-    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key)
+    return StudyInfo(name, spec.document, tuple(searched.values()), objectives)
 
 
 def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo:

@@ -65,11 +65,9 @@ def run_trial(
     records: list[EpochRecord] = []
     try:
         fit = training.fit(config, data)
-        epochs = iter(fit)
-        for record in _interruptibly(epochs, watch):
+        for record in _interruptibly(iter(fit), watch):
             records.append(record)
             if watch.epoch(record, running_value(objectives[0], records, summary.parameters)):
-                epochs.close()
                 return _pruned(config, records, summary.parameters)
         with watch.interruptible():
             evaluation = fit.evaluate("validation")

@@ -9,7 +9,16 @@ from pydantic import ValidationError
 
 from tunetrack.errors import DataError, InterruptedStudyError
 from tunetrack.ledger import Ledger, Ticket
-from tunetrack.spec import EpochRecord, StudySpec, TrialConfig, TrialOutcome, TrialState, config_key, trial_params
+from tunetrack.spec import (
+    EpochRecord,
+    StudySpec,
+    TrialConfig,
+    TrialOutcome,
+    TrialState,
+    config_key,
+    flatten,
+    trial_params,
+)
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.progress import Progress
 from tunetrack.study.stopping import StopSignals
@@ -57,14 +66,27 @@ class Worker:
                 return
             self._run(ticket)
 
+    def finished_trials(self) -> int:
+        """How many trials of the study have ended; one that was interrupted waits, and does not count."""
+        return sum(record.state not in (TrialState.RUNNING, TrialState.KILLED) for record in self.ledger.trials())
+
+    def _earlier_seconds(self) -> float:
+        """Seconds that trials have taken before this worker began."""
+        times = ((record.started, record.finished) for record in self.ledger.trials())
+        return sum((finished - started).total_seconds() for started, finished in times if started and finished)
+
+    def _may_exist(self, ticket: Ticket) -> bool:
+        """Whether MLflow may know this trial: only a process that died could have left it there."""
+        return ticket.retry or self.run.resumed
+
     def _budget_spent(self) -> bool:
         budget = self.spec.head.budget
-        if budget.trials is not None and self.ledger.finished_count() >= budget.trials:
+        if budget.trials is not None and self.finished_trials() >= budget.trials:
             return True
         if budget.seconds is None:
             return False
         if self._spent_before is None:
-            self._spent_before = self.ledger.spent_seconds()
+            self._spent_before = self._earlier_seconds()
         return self._spent_before + time.monotonic() - self._started >= budget.seconds
 
     def _run(self, ticket: Ticket) -> None:
@@ -73,7 +95,7 @@ class Worker:
         except ValidationError as error:  # only a rule that ties two values together can still be broken here
             self._not_built(ticket, "; ".join(found["msg"] for found in error.errors()))
             return
-        trial = self.run.open_trial(ticket.number, trial_params(config), existing=ticket.retried)
+        trial = self.run.open_trial(ticket.number, trial_params(config), existing=self._may_exist(ticket))
         self.progress.trial_started(ticket.number, config)
         try:
             result = self._result(ticket, config, trial)
@@ -89,7 +111,7 @@ class Worker:
         twin = self.ledger.find_duplicate(config_key(config))
         if twin is not None:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
-            return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.values, reason, duplicate_of=twin.number))
+            return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number))
 
         def watch_epoch(record: EpochRecord, value: float) -> bool:
             trial.log_epoch(record)
@@ -105,7 +127,7 @@ class Worker:
 
     def _not_built(self, ticket: Ticket, reason: str) -> None:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
-        trial = self.run.open_trial(ticket.number, ticket.params, existing=ticket.retried)
+        trial = self.run.open_trial(ticket.number, flatten(ticket.config), existing=self._may_exist(ticket))
         self.ledger.tell(ticket, outcome)
         trial.finish(outcome)
         self.progress.trial_finished(ticket.number, outcome)

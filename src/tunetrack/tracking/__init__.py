@@ -5,8 +5,7 @@ from __future__ import annotations
 from tunetrack.tracking.artifacts import TrialArtifacts
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
-from tunetrack.tracking.links import StudyLink, study_links
-from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs
+from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
@@ -26,7 +25,6 @@ __all__ = [
     "SavedView",
     "SearchedParam",
     "StudyInfo",
-    "StudyLink",
     "StudyRow",
     "StudyRun",
     "StudyState",
@@ -44,9 +42,9 @@ __all__ = [
     "read_artifact",
     "read_history",
     "read_study",
-    "study_links",
     "trial_runs",
     "view_id",
     "view_url",
+    "write_artifact",
     "write_view",
 ]

@@ -14,7 +14,7 @@ from tunetrack.tracking.mlflow_calls import equals
 from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.store import TrackingStore
 
-__all__ = ["log_run_metrics", "read_artifact", "trial_runs"]
+__all__ = ["log_run_metrics", "read_artifact", "trial_runs", "write_artifact"]
 
 #: MLflow gives at most this many runs at a time.
 _PAGE = 1000
@@ -52,6 +52,16 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
         tempfile.TemporaryDirectory(prefix="tunetrack-") as folder,
     ):
         return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+
+def write_artifact(store: TrackingStore, run_id: str, name: str, content: bytes) -> None:
+    """Writes one artifact, also on a run that has ended already.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"write {name} of run {run_id}", store.uri):
+        store.calls.write_files(run_id, {name: content})
 
 
 def log_run_metrics(store: TrackingStore, run_id: str, metrics: Mapping[str, float]) -> None:

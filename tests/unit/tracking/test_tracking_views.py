@@ -10,7 +10,8 @@ import zlib
 import pytest
 
 from tracking_support import study_info
-from tunetrack.tracking import Objective, SearchedParam, StudyInfo, TrackingStore, study_links, view_id, write_view
+from tunetrack.server import study_links
+from tunetrack.tracking import Objective, SearchedParam, StudyInfo, TrackingStore, view_id, write_view
 from tunetrack.tracking import views as views_module
 from tunetrack.tracking.views import view_state, view_url
 
