@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunetrack.tracking.queries import list_studies
-from tunetrack.tracking.store import TrackingStore
-from tunetrack.tracking.views import view_url, write_view
+from tunetrack.tracking.queries import TrackingStore, list_studies
 
 __all__ = ["StudyLink", "study_links"]
 
@@ -41,10 +39,7 @@ def study_links(store: TrackingStore, base_url: str) -> tuple[StudyLink, ...]:
     base = base_url.rstrip("/")
     links = []
     for row in list_studies(store):
-        view = write_view(store, row.info, row.experiment_id)
-        page = f"{base}/#/experiments/{row.experiment_id}/runs"
-        url = (
-            view_url(base, row.experiment_id, view.view_id) if view.view_id else f"{page}?workflowType=machine_learning"
-        )
-        links.append(StudyLink(row.info.name, url, f"{page}/{row.run_id}?workflowType=machine_learning", view.skipped))
+        view = store.write_view(row.info, row.experiment_id)
+        run_url = f"{base}/#/experiments/{row.experiment_id}/runs/{row.run_id}?workflowType=machine_learning"
+        links.append(StudyLink(row.info.name, view.url(base), run_url, view.skipped))
     return tuple(links)

@@ -144,8 +144,11 @@ class TrackingServer:
         self._reader.join(timeout=2)
 
     def _read(self) -> None:
-        for text in self._child.stdout or ():
-            self._tail.append(text.rstrip())
+        if self._child.stdout is None:
+            return
+        with self._child.stdout as lines:
+            for text in lines:
+                self._tail.append(text.rstrip())
 
 
 def start_server(spec: ServerSpec) -> TrackingServer:

@@ -6,7 +6,7 @@ from tunetrack.tracking.artifacts import TrialArtifacts
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
-from tunetrack.tracking.models import ModelRequest
+from tunetrack.tracking.models import ModelRequest, NeuralNetwork
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
 from tunetrack.tracking.runs import StudyRun, TrialRun
@@ -19,6 +19,7 @@ __all__ = [
     "DatasetInfo",
     "File",
     "ModelRequest",
+    "NeuralNetwork",
     "Objective",
     "RunKind",
     "SavedView",

@@ -12,24 +12,30 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import mlflow.pytorch
 import numpy as np
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.models import Model
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 
-if TYPE_CHECKING:  # torch is imported by the flavour, and only when a model is logged
-    from torch import nn
-
-__all__ = ["MODEL_NAME", "ModelRequest", "log_model"]
+__all__ = ["MODEL_NAME", "ModelRequest", "NeuralNetwork", "log_model"]
 
 MODEL_NAME = "model"
+
+
+class NeuralNetwork(Protocol):
+    """What is needed of a ``torch.nn.Module``; torch itself is imported by MLflow's flavour alone."""
+
+    def cpu(self) -> NeuralNetwork:
+        """The module with its weights in main memory."""
+
+    def eval(self) -> NeuralNetwork:
+        """The module as it is used after training."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class ModelRequest:
 
 
 def log_model(
-    calls: MlflowCalls, experiment_id: str, module: nn.Module, example: np.ndarray, request: ModelRequest
+    calls: MlflowCalls, experiment_id: str, module: NeuralNetwork, example: np.ndarray, request: ModelRequest
 ) -> str:
     """Store `module` as the model of one run.
 
@@ -98,13 +104,8 @@ def log_model(
     return f"models:/{entity.model_id}"
 
 
-def _save(module: nn.Module, example: np.ndarray, path: Path, description: Model, request: ModelRequest) -> None:
+def _save(module: NeuralNetwork, example: np.ndarray, path: Path, description: Model, request: ModelRequest) -> None:
     exported = copy.deepcopy(module).cpu().eval()
-    classes = _output_width(exported, example)
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:]), name=None)]),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, classes), name=None)]),
-    )
     with warnings.catch_warnings():
         # torch.export warns about its own internals; none of it is about the model.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\..*|copyreg")
@@ -113,16 +114,8 @@ def _save(module: nn.Module, example: np.ndarray, path: Path, description: Model
             exported,
             str(path),
             mlflow_model=description,
-            signature=signature,
-            input_example=example,
+            input_example=example,  # the signature, with an open batch size, is inferred from it
             pip_requirements=list(request.requirements),
             metadata=dict(request.metadata),
             serialization_format="pt2",
         )
-
-
-def _output_width(module: nn.Module, example: np.ndarray) -> int:
-    import torch  # heavy, and needed by whoever has a module anyway
-
-    with torch.inference_mode():
-        return int(module(torch.from_numpy(example)).shape[1])

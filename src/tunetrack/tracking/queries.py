@@ -19,7 +19,7 @@ from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 
-__all__ = ["StudyRow", "StudyTable", "TrialRow", "list_studies", "read_history", "read_study"]
+__all__ = ["StudyRow", "StudyTable", "TrackingStore", "TrialRow", "list_studies", "read_history", "read_study"]
 
 State = TypeVar("State", StudyState, TrialState)
 

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,14 +13,11 @@ from tunetrack.spec.records import EpochRecord, TrialOutcome, TrialState
 from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.datasets import DatasetInfo, dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
-from tunetrack.tracking.models import ModelRequest, log_model
+from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
 from tunetrack.tracking.names import RUN_STATUS, STUDY_STATUS, RunKind, RunStatus, StudyState, Tag
 from tunetrack.tracking.study_info import StudyInfo, describe_study
 from tunetrack.tracking.values import ParamValue, encode_params
 from tunetrack.tracking.writer import Action, BackgroundWriter, Batch, RunSlot
-
-if TYPE_CHECKING:  # torch is not imported for the sake of a type
-    from torch import nn
 
 __all__ = ["StudyRun", "TrialRun", "package_version"]
 
@@ -169,7 +165,7 @@ class StudyRun:
         slot = trial._slot if trial else self._slot
         self.writer.submit(Action(slot, lambda: self.calls.log_inputs(slot.known(), dataset_inputs(dataset))))
 
-    def log_model(self, module: nn.Module, example: np.ndarray, request: ModelRequest) -> str:
+    def log_model(self, module: NeuralNetwork, example: np.ndarray, request: ModelRequest) -> str:
         """Log a finished model on its trial's run and wait until it is there.
 
         Args:

@@ -19,6 +19,7 @@ from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.runs import StudyRun, package_version
 from tunetrack.tracking.study_info import StudyInfo, describe_study, info_from_tags, info_tags
+from tunetrack.tracking.views import SavedView, write_view
 from tunetrack.tracking.writer import BackgroundWriter, WriterLimits, WriterStatus
 
 __all__ = ["TrackingStore"]
@@ -109,6 +110,14 @@ class TrackingStore:
         if not isinstance(document, dict):
             raise TrackingError(f"the artifact {File.STUDY} of run {run_id} is not a study file")
         return document
+
+    def write_view(self, info: StudyInfo, experiment_id: str) -> SavedView:
+        """Write, or write again, the saved view of one study; see `tunetrack.tracking.views.write_view`.
+
+        Raises:
+            TrackingError: the store failed.
+        """
+        return write_view(self, info, experiment_id)
 
     def close(self) -> None:
         """Write what is queued and end the background thread.

@@ -14,16 +14,16 @@ import logging
 import time
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import mlflow
 import requests
+from mlflow import MlflowClient
 
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import equals
 from tunetrack.tracking.names import RunKind, Tag
-from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo
 from tunetrack.tracking.view_charts import charts, sections
 
@@ -44,15 +44,38 @@ class SavedView:
     """The outcome of `write_view`.
 
     Attributes:
+        experiment_id: the study's experiment.
         view_id: what the link names, or None where no view was written.
         skipped: why no view was written, in words; empty where one was.
     """
 
+    experiment_id: str
     view_id: str | None
     skipped: str = ""
 
+    def url(self, base_url: str) -> str:
+        """The link that opens the view, or MLflow's own page of the experiment where there is none.
 
-def write_view(store: TrackingStore, info: StudyInfo, experiment_id: str) -> SavedView:
+        Args:
+            base_url: where the server answers, such as ``http://127.0.0.1:5000``.
+        """
+        if self.view_id is not None:
+            return view_url(base_url, self.experiment_id, self.view_id)
+        return f"{base_url.rstrip('/')}/#/experiments/{quote(self.experiment_id)}/runs?workflowType=machine_learning"
+
+
+class ViewStore(Protocol):
+    """What is needed of a `TrackingStore`, which itself offers `write_view`."""
+
+    client: MlflowClient
+    uri: str
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the store is behind HTTP."""
+
+
+def write_view(store: ViewStore, info: StudyInfo, experiment_id: str) -> SavedView:
     """Write, or write again, the saved view of one study.
 
     Args:
@@ -70,16 +93,16 @@ def write_view(store: TrackingStore, info: StudyInfo, experiment_id: str) -> Sav
         skipped = _unverified(_ui_version(store))
         if skipped:
             _log.warning("%s", skipped)
-            return SavedView(None, skipped)
+            return SavedView(experiment_id, None, skipped)
         key = view_id(experiment_id, info.name)
         now = int(time.time() * 1000)
         tag = _tag(info, now)
         if len(tag) > _TAG_LIMIT:
             skipped = f"the saved view of {info.name!r} is too large for an experiment tag ({len(tag)} characters)"
             _log.warning("%s", skipped)
-            return SavedView(None, skipped)
+            return SavedView(experiment_id, None, skipped)
         store.client.set_experiment_tag(experiment_id, _TAG_PREFIX + key, tag)
-    return SavedView(key)
+    return SavedView(experiment_id, key)
 
 
 def view_id(experiment_id: str, study_name: str) -> str:
@@ -134,7 +157,7 @@ def _tag(info: StudyInfo, now: int) -> str:
     return json.dumps({"name": info.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
 
 
-def _ui_version(store: TrackingStore) -> str:
+def _ui_version(store: ViewStore) -> str:
     """The version that serves the UI: the server's where there is one, else the installed one."""
     if not store.is_server:
         return str(mlflow.__version__)

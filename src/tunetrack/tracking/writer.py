@@ -143,6 +143,7 @@ class BackgroundWriter:
         self._hurry = 0
         self._closed = False
         self._failure: TrackingError | None = None
+        self._delivered = False
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
         self._thread.start()
@@ -206,12 +207,14 @@ class BackgroundWriter:
         """Write everything and end the thread. Closing again does nothing.
 
         Raises:
-            TrackingError: a command could not be written; the thread has ended all the same.
+            TrackingError: a command could not be written, and no caller has been told yet. The thread has ended all
+                the same.
         """
         if os.getpid() != self._pid:
             return
         try:
-            self.flush()
+            if not self._delivered:
+                self.flush()
         finally:
             with self._changed:
                 self._closed = True
@@ -221,6 +224,7 @@ class BackgroundWriter:
 
     def _check(self, closed_is_fine: bool = False) -> None:
         if self._failure is not None:
+            self._delivered = True
             raise self._failure
         if os.getpid() != self._pid:
             raise TrackingError("this tracking writer belongs to the parent process; connect anew in each process")

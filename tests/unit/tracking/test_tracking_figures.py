@@ -8,8 +8,8 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from tracking_support import epoch, evaluation
 
+from tracking_support import epoch, evaluation
 from tunetrack.spec.records import EpochRecord
 from tunetrack.tracking import svg
 from tunetrack.tracking.artifacts import confusion_table

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tracking_support import epoch, evaluation, study_info
 
+from tracking_support import epoch, evaluation, study_info
 from tunetrack.errors import TrackingError
 from tunetrack.server import TrackingServer
 from tunetrack.spec.records import TrialOutcome, TrialState
@@ -165,7 +165,7 @@ def test_run_of_mlflow_run_is_adopted_in_spite_of_its_params(store: TrackingStor
 
 
 def test_adopting_a_run_that_is_not_there(store: TrackingStore) -> None:
-    with pytest.raises(TrackingError, match="open the study 'fashion-cnn'.*not found"):
+    with pytest.raises(TrackingError, match=r"open the study 'fashion-cnn'.*not found"):
         store.open_study(study_info(), "images", run_id="0" * 32)
 
 

@@ -18,7 +18,15 @@ def test_round_trip(value: str | int | float | bool | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("adam", "adam"), ("3", '"3"'), ("true", '"true"'), (3, "3"), (1e-5, "1e-05"), (None, "null"), ((64, 32), "[64, 32]")],
+    [
+        ("adam", "adam"),
+        ("3", '"3"'),
+        ("true", '"true"'),
+        (3, "3"),
+        (1e-5, "1e-05"),
+        (None, "null"),
+        ((64, 32), "[64, 32]"),
+    ],
 )
 def test_text_that_mlflow_shows(value: str | int | float | None, text: str) -> None:
     assert encode_param(value) == text

@@ -74,9 +74,18 @@ def test_first_failure_reaches_every_later_call_and_nothing_is_written_after_it(
         writer.flush()
     with pytest.raises(TrackingError, match="disk is full"):
         writer.submit(Batch(RunSlot("good")))
-    with pytest.raises(TrackingError, match="disk is full"):
-        writer.close()
+    writer.close()  # the failure was raised already; raising it again would hide what the caller did about it
     assert written == ["good"]
+
+
+def test_close_raises_a_failure_that_nobody_has_seen() -> None:
+    def write(batch: Batch) -> None:
+        raise OSError("gone")
+
+    writer = BackgroundWriter(write, "memory", WriterLimits(linger_seconds=0.0))
+    writer.submit(Batch(RunSlot("1")))
+    with pytest.raises(TrackingError, match="gone"):
+        writer.close()
 
 
 def test_defect_is_raised_as_tracking_error_with_its_type() -> None:
@@ -113,11 +122,14 @@ def test_failure_releases_callers_that_wait_for_room() -> None:
         raise OSError("gone")
 
     writer = BackgroundWriter(write, "memory", WriterLimits(1, 0.0))
-    with pytest.raises(TrackingError, match="gone"):
+
+    def submit_many() -> None:
         for _ in range(100):
             writer.submit(Batch(RunSlot("1")))
-    with pytest.raises(TrackingError):
-        writer.close()
+
+    with pytest.raises(TrackingError, match="gone"):
+        submit_many()
+    writer.close()
 
 
 def test_flush_does_not_wait_for_company() -> None:
