@@ -34,7 +34,6 @@ from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import (
     errors_in_words,
     exists,
-    make_write_ahead,
     masked,
     open_storage,
     quiet,
@@ -109,7 +108,6 @@ class Ledger:
         storage = open_storage(ledger) if isinstance(ledger, str) else ledger
         directions = [StudyDirection.MAXIMIZE if o.maximize else StudyDirection.MINIMIZE for o in spec.objectives]
         with quiet(), errors_in_words(url_of(storage)):
-            make_write_ahead(storage)
             try:
                 study_id = storage.create_new_study(directions, name)
             except optuna.exceptions.DuplicatedStudyError as error:

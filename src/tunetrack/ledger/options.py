@@ -93,7 +93,7 @@ def _types(parameter: inspect.Parameter) -> tuple[type, ...] | None:
     """The Python types that fit a parameter; None where it takes something that no study file can hold."""
     if parameter.annotation is parameter.empty:  # Hyperopt annotates nothing: its defaults say what fits
         return _PLAIN.get(type(parameter.default).__name__)
-    words = [word.strip() for word in str(parameter.annotation).split("|")]
+    words = [word.strip() for word in _annotation(parameter).split("|")]
     # What remains, such as "Callable[[int], int]", is for Python callers; beside None alone nothing is left to set.
     if any(word not in _PLAIN for word in words):
         return None
@@ -103,4 +103,10 @@ def _types(parameter: inspect.Parameter) -> tuple[type, ...] | None:
 def _kind(parameter: inspect.Parameter) -> str:
     if parameter.annotation is parameter.empty:
         return type(parameter.default).__name__
-    return str(parameter.annotation).replace(" | ", " or ").replace("None", "null")
+    return _annotation(parameter).replace(" | ", " or ").replace("None", "null")
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    """The annotation as text; some of Optuna's modules postpone evaluating theirs, some do not."""
+    given = parameter.annotation
+    return given if isinstance(given, str) else inspect.formatannotation(given)
