@@ -90,9 +90,7 @@ def test_atpe_proposes_what_atpe_proposes() -> None:
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_pruned_value_reaches_the_history(direction: str) -> None:
-    spec = toy_spec(
-        sampler={"engine": "hyperopt"}, objective={"metric": "validation/loss", "direction": direction}
-    )
+    spec = toy_spec(sampler={"engine": "hyperopt"}, objective={"metric": "validation/loss", "direction": direction})
     storage = optuna.storages.InMemoryStorage()
     ledger = Ledger.create(storage, spec)
     for state in (TrialState.PRUNED, TrialState.INFEASIBLE, TrialState.FAILED):

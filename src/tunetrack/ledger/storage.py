@@ -150,12 +150,13 @@ def _in_words(error: BaseException) -> str:
 
 
 def _sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite URL; None for other databases and for one in memory."""
+    """The file of an SQLite URL; None for other databases, one in memory, and a file: URI with options of its own."""
     with errors_in_words(url):
         parsed = sqlalchemy.engine.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    database = parsed.database or ":memory:"
+    if parsed.get_backend_name() != "sqlite" or database == ":memory:" or database.startswith("file:"):
         return None
-    return Path(str(parsed.database))
+    return Path(database)
 
 
 def _engine(storage: BaseStorage) -> sqlalchemy.Engine | None:

@@ -124,7 +124,8 @@ class LedgerContract:
         assert _asked(ledger).number == 0
 
     def test_trial_of_a_dead_process_is_reclaimed(self, ledger: Ledger, url: str) -> None:
-        subprocess.run([sys.executable, "-c", _ABANDON, url, "toy"], check=False, timeout=60)
+        command = [sys.executable, "-c", _ABANDON, url, "toy"]
+        subprocess.run(command, check=False, timeout=60)  # noqa: S603  (our own words)
         mine = _asked(ledger)
         abandoned = ledger.trials()[0]
         assert (mine.number, abandoned.state) == (1, TrialState.RUNNING)

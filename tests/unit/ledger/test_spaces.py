@@ -52,7 +52,7 @@ _choices = st.lists(st.one_of(_scalars, st.lists(st.integers(0, 3), max_size=2))
 def _categories(draw: Any) -> CategoricalDomain:
     unique: list[Any] = []
     for choice in draw(_choices):
-        labels = CategoricalDomain(tuple([*unique, choice])).labels
+        labels = CategoricalDomain((*unique, choice)).labels
         if len(set(labels)) == len(labels):
             unique.append(choice)
     return CategoricalDomain(tuple(unique))
@@ -89,7 +89,7 @@ def _within(domain: Any, value: Any) -> bool:
             return type(value) is int and low <= value <= high and (value - low) % step == 0
         case FloatDomain(low, high, step):
             on_step = step is None or abs((value - low) / step - round((value - low) / step)) < 1e-6
-            return type(value) is float and low <= value <= high and on_step
+            return type(value) is float and low <= value <= high + 1e-9 and on_step
         case _:
             return any(value == choice and type(value) is type(choice) for choice in domain.choices)
 

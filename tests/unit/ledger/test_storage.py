@@ -131,9 +131,7 @@ def test_killed_writer_loses_nothing_and_file_is_write_ahead(tmp_path: Path) -> 
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_optuna_is_quiet_and_its_level_comes_back(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_optuna_is_quiet_and_its_level_comes_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = logging.getLogger("optuna").level
     ledger = Ledger.create(f"sqlite:///{tmp_path}/ledger.db", toy_spec(sampler={"name": "qmc"}))
     for _ in range(3):
