@@ -23,7 +23,7 @@ class TestOptunaRandom(SamplerContract):
 class TestOptunaGp(SamplerContract):
     name = "gp"
     spaces = ("flat",)  # "nested" has few shared parameters, so most of it would be random: measured once, too slow
-    trials = 14
+    trials = 12
 
 
 class TestOptunaCmaEs(SamplerContract):
@@ -70,4 +70,4 @@ class TestHyperoptAnneal(SamplerContract):
 class TestHyperoptAtpe(SamplerContract):
     engine = "hyperopt"
     name = "atpe"
-    trials = 14
+    trials = 12

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tunetrack.errors import LedgerError
-from tunetrack.ledger import Ledger, Ticket, latest_name, list_studies, unused_name
+from tunetrack.ledger import Ledger, Ticket, latest_name, list_studies, pareto_front, unused_name
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.testing.toy import drive, toy_loss, toy_spec
 
@@ -99,7 +99,7 @@ class LedgerContract:
             assert not ledger.report(ticket, 1, 0.5)
             ledger.tell(ticket, TrialOutcome(TrialState.COMPLETE, values))
         ledger.tell(_asked(ledger), TrialOutcome(TrialState.INFEASIBLE, reason="too deep"))
-        assert [record.number for record in ledger.pareto()] == [0, 2]
+        assert [record.number for record in pareto_front(ledger.trials(), ledger.spec.objectives)] == [0, 2]
         best = ledger.best(objective=1)
         assert best is not None
         assert best.number == 0
