@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tunetrack.errors import SpecError
 from tunetrack.ledger.distributions import distribution_of, distributions_of, suggest_config
+from tunetrack.ledger.history import pareto_front
 from tunetrack.ledger.hyperopt_sampler import HyperoptSampler
 from tunetrack.ledger.hyperopt_space import hyperopt_space
 from tunetrack.ledger.ledger import Ledger
@@ -34,6 +35,7 @@ __all__ = [
     "list_studies",
     "open_storage",
     "optuna_result",
+    "pareto_front",
     "suggest_config",
     "unused_name",
 ]

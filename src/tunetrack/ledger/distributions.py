@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import optuna
@@ -25,6 +26,8 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
             if low == high:
                 # BruteForceSampler refuses a float without step, even where there is only one value.
                 return FloatDistribution(low, high, step=1.0)
+            if step is not None:
+                high = _divisible_high(low, step, parameter.domain.size or 1)
             return FloatDistribution(low, high, step=step, log=log)
         case IntDomain(low, high, step, log):
             return IntDistribution(low, high, step=step, log=log)
@@ -63,3 +66,8 @@ def suggest_config(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
                 raise TypeError(f"no way to suggest a {type(other).__name__}")
 
     return space.resolve(suggest)
+
+
+def _divisible_high(low: float, step: float, size: int) -> float:
+    """The last value of a stepped range in decimal arithmetic, where Optuna looks for it; 0.1 + 0.2 is 0.3 there."""
+    return float(Decimal(str(low)) + (size - 1) * Decimal(str(step)))

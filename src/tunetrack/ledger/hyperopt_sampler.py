@@ -9,7 +9,9 @@ a running one (with several workers) as infinitely bad, so that nobody tries the
 from __future__ import annotations
 
 import contextlib
+import importlib
 import random
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -113,8 +115,7 @@ class HyperoptSampler(BaseSampler):
 
     def _point(self, study: Study, trial: FrozenTrial, history: _History, seed: int) -> dict[str, Any]:
         docs = history.documents(study, trial.number, only_losses=self._algorithm == "atpe")
-        # atpe draws from the global generators whatever seed it is given.
-        with _global_generators(seed) if self._algorithm == "atpe" else contextlib.nullcontext():
+        with _around_atpe(seed) if self._algorithm == "atpe" else contextlib.nullcontext():
             trials = trials_from_docs(docs, validate=False)
             (proposal,) = self._suggest([trial.number], history.domain, trials, seed, **self._options)
         values = proposal["misc"]["vals"]
@@ -164,14 +165,12 @@ class _History:
         return docs
 
     def _fits(self, trial: FrozenTrial) -> bool:
-        """Whether a trial can be told at all; in define-by-run use the same name may have had another range."""
-        if not self._complete:
-            return True
-        return all(
-            name in trial.params and distribution._contains(distribution.to_internal_repr(trial.params[name]))
+        """Whether a trial can be told: in define-by-run use it may lack a name, or have had another range for it."""
+        return not self._complete or all(
+            type(trial.distributions.get(name)) is type(distribution)
+            and distribution._contains(distribution.to_internal_repr(trial.params[name]))
             for name, distribution in self.distributions.items()
-            if _same_kind(trial, name, distribution)
-        ) and all(_same_kind(trial, name, distribution) for name, distribution in self.distributions.items())
+        )
 
     def _document(self, trial: FrozenTrial, direction: StudyDirection) -> dict[str, Any]:
         values = {
@@ -208,24 +207,23 @@ def _result(trial: FrozenTrial, direction: StudyDirection) -> dict[str, Any]:
     return {"status": STATUS_OK, "loss": -trial.value if direction == StudyDirection.MAXIMIZE else trial.value}
 
 
-def _same_kind(trial: FrozenTrial, name: str, distribution: BaseDistribution) -> bool:
-    known = trial.distributions.get(name)
-    return type(known) is type(distribution)
-
-
 def _refuse_several_objectives(study: Study) -> None:
     if len(study.directions) > 1:
         raise ValueError("Hyperopt knows a single objective only; use a sampler of Optuna for several")
 
 
 @contextlib.contextmanager
-def _global_generators(seed: int) -> Iterator[None]:
-    """Python's and NumPy's global generators, seeded for the block and put back after it."""
+def _around_atpe(seed: int) -> Iterator[None]:
+    """For a call of atpe, which draws from the global generators whatever seed it is given, and warns of its zeros."""
+    for name in ("lightgbm", "sklearn.preprocessing"):
+        importlib.import_module(name)  # atpe loads them on its first call, and loading them draws numbers as well
     python, numpy = random.getstate(), np.random.get_state()
     random.seed(seed)
     np.random.seed(seed % 2**32)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # correlations of parameters that never changed
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)

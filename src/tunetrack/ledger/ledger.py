@@ -11,11 +11,9 @@ its own, and one ledger may be used by several threads.
 from __future__ import annotations
 
 import copy
-import math
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
@@ -23,34 +21,29 @@ from optuna.pruners import HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from tunetrack.errors import LedgerError
+from tunetrack.ledger.claims import Claims
 from tunetrack.ledger.distributions import suggest_config
+from tunetrack.ledger.history import History, best_of
 from tunetrack.ledger.pruners import pruner_of
-from tunetrack.ledger.records import OUTCOME, WORKER, Ticket, TrialRecord, outcome_attribute, record_of
+from tunetrack.ledger.records import OUTCOME, Ticket, TrialRecord, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import (
     errors_in_words,
     exists,
-    make_write_ahead,
     masked,
     open_storage,
     quiet,
-    take_waiting,
     url_of,
 )
 from tunetrack.ledger.studies import differing_sections, read_document, write_document
-from tunetrack.ledger.workers import is_dead, is_here, worker_identity
 from tunetrack.spec.loading import load_study
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.study import StudySpec
 
 __all__ = ["Ledger"]
-
-#: A running trial without a worker is being taken at this moment, or its worker ended while taking it.
-_TAKING_SECONDS = 60.0
 
 _TOLD_AS: Mapping[TrialState, OptunaState] = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -75,12 +68,13 @@ class Ledger:
         self.spec = spec
         self._storage = storage
         self._samplers: SamplerFactory = sampler_factory(spec) if sampler is None else lambda number: sampler
-        self._stops_when_exhausted = sampler is None
+        # A given sampler is let run on, as `study.optimize` would let it.
+        self._ends_when_covered = sampler is None
         self._pruner = pruner_of(spec)
         self._study_id = storage.get_study_id_from_name(name)
+        self._claims = Claims(storage, self._study_id)
+        self._history = History(storage, self._study_id, spec.space)
         self._open: dict[int, optuna.Trial] = {}
-        self._finished: dict[int, TrialRecord] = {}
-        self._by_config: dict[str, int] = {}
         self._lock = threading.RLock()
         if isinstance(self._pruner, HyperbandPruner):
             # It sorts trials into brackets, and samplers see one bracket only, from its first decision on. An empty
@@ -109,7 +103,6 @@ class Ledger:
         storage = open_storage(ledger) if isinstance(ledger, str) else ledger
         directions = [StudyDirection.MAXIMIZE if o.maximize else StudyDirection.MINIMIZE for o in spec.objectives]
         with quiet(), errors_in_words(url_of(storage)):
-            make_write_ahead(storage)
             try:
                 study_id = storage.create_new_study(directions, name)
             except optuna.exceptions.DuplicatedStudyError as error:
@@ -169,20 +162,20 @@ class Ledger:
             LedgerError: the storage cannot be read or written.
         """
         with self._working():
-            taken = self._take()
-            if taken is None:
+            again = self._claims.take_again()
+            if again is None and self._ends_when_covered and self._claims.covers(self.spec.space):
                 return None
-            frozen, retry = taken
+            taken = again or self._claims.take_new()
             try:
-                trial = optuna.Trial(self._study(frozen.number), frozen._trial_id)
-                if retry:
+                trial = optuna.Trial(self._study(taken.number), taken._trial_id)
+                if again is not None:
                     _forget_reports(trial)
                 config = suggest_config(trial, self.spec.space)
             except BaseException:
-                self._give_back(frozen._trial_id)
+                self._claims.give_back(taken._trial_id)
                 raise
-            self._open[frozen.number] = trial
-            return Ticket(frozen.number, trial.params, config, retry)
+            self._open[taken.number] = trial
+            return Ticket(taken.number, trial.params, config, retry=again is not None)
 
     def report(self, ticket: Ticket, step: int, value: float) -> bool:
         """Keeps an intermediate value of the objective.
@@ -201,7 +194,7 @@ class Ledger:
         if len(self.spec.objectives) > 1:
             return False
         with self._working():
-            trial = self._trial(ticket)
+            trial = self._opened(ticket)
             trial.report(value, step)
             return not isinstance(self._pruner, NopPruner) and trial.should_prune()
 
@@ -220,9 +213,9 @@ class Ledger:
         if outcome.state is TrialState.KILLED:
             self.release(ticket)
             return
-        values = self._checked_values(ticket, outcome)
+        values = checked_values(ticket, outcome, len(self.spec.objectives))
         with self._working():
-            trial = self._trial(ticket)
+            trial = self._opened(ticket)
             attribute = outcome_attribute(outcome, config_key)
             if attribute:
                 trial.set_user_attr(OUTCOME, attribute)
@@ -236,7 +229,7 @@ class Ledger:
             LedgerError: the ticket is not open here, or the storage cannot be written.
         """
         with self._working():
-            self._give_back(self._trial(ticket)._trial_id)
+            self._claims.give_back(self._opened(ticket)._trial_id)
             del self._open[ticket.number]
 
     def reclaim(self, other_hosts: bool = False) -> tuple[int, ...]:
@@ -253,11 +246,7 @@ class Ledger:
             LedgerError: the storage cannot be read or written.
         """
         with self._working():
-            running = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(OptunaState.RUNNING,))
-            left = [trial for trial in running if _is_left(trial, other_hosts)]
-            for trial in left:
-                self._give_back(trial._trial_id)
-            return tuple(trial.number for trial in left)
+            return self._claims.reclaim(other_hosts)
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials in the order of their numbers.
@@ -266,15 +255,7 @@ class Ledger:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            records = []
-            for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
-                record = self._finished.get(trial.number)
-                if record is None:
-                    record = record_of(trial, self.spec.space)
-                    if trial.state.is_finished():
-                        self._remember(record)
-                records.append(record)
-            return tuple(records)
+            return self._history.read()
 
     def best(self, objective: int = 0) -> TrialRecord | None:
         """The best finished trial by one objective, the first one of equals; None where none has a value.
@@ -282,23 +263,7 @@ class Ledger:
         Raises:
             LedgerError: the storage cannot be read.
         """
-        ranked = [record for record in self.trials() if record.objectives is not None]
-        sign = -1.0 if self.spec.objectives[objective].maximize else 1.0
-        return min(ranked, key=lambda r: sign * (r.objectives or ())[objective], default=None)
-
-    def pareto(self) -> tuple[TrialRecord, ...]:
-        """The finished trials that no other one beats in every objective.
-
-        Raises:
-            LedgerError: the storage cannot be read.
-        """
-        signs = [-1.0 if objective.maximize else 1.0 for objective in self.spec.objectives]
-        points = [
-            (tuple(sign * value for sign, value in zip(signs, record.objectives, strict=True)), record)
-            for record in self.trials()
-            if record.objectives is not None
-        ]
-        return tuple(record for point, record in points if not any(_dominates(other, point) for other, _ in points))
+        return best_of(self.trials(), self.spec.objectives, objective)
 
     def find_duplicate(self, config_key: str) -> TrialRecord | None:
         """The first completed trial that was told with this key; None where there is none.
@@ -306,9 +271,8 @@ class Ledger:
         Raises:
             LedgerError: the storage cannot be read.
         """
-        self.trials()
-        number = self._by_config.get(config_key)
-        return None if number is None else self._finished[number]
+        with self._working():
+            return self._history.completed_with(config_key)
 
     def attributes(self) -> dict[str, Any]:
         """What was kept with the study by `set_attribute`.
@@ -339,54 +303,10 @@ class Ledger:
     def _study(self, number: int) -> _Study:
         return _Study(self.name, self._storage, sampler=self._samplers(number), pruner=self._pruner)
 
-    def _take(self) -> tuple[FrozenTrial, bool] | None:
-        """A trial for this process: a waiting one, else a new one."""
-        worker = worker_identity()
-        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False, states=(OptunaState.WAITING,)):
-            if take_waiting(self._storage, trial._trial_id):
-                self._storage.set_trial_user_attr(trial._trial_id, WORKER, worker)
-                return trial, True
-        if self._is_exhausted():
-            return None
-        template = optuna.trial.create_trial(state=OptunaState.RUNNING, user_attrs={WORKER: worker})
-        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template)), False
-
-    def _is_exhausted(self) -> bool:
-        """Whether every config of a finite space is taken: any further trial would be a duplicate."""
-        size = self.spec.space.size
-        if size is None or not self._stops_when_exhausted:
-            return False
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        return len(trials) >= size and len({frozenset(trial.params.items()) for trial in trials}) >= size
-
-    def _trial(self, ticket: Ticket) -> optuna.Trial:
+    def _opened(self, ticket: Ticket) -> optuna.Trial:
         if ticket.number not in self._open:
             raise LedgerError(f"trial {ticket.number} is not open here: it was told or released, or asked elsewhere")
         return self._open[ticket.number]
-
-    def _give_back(self, trial_id: int) -> None:
-        # Without a worker first: a trial that is RUNNING under the name of a dead worker could be reclaimed twice.
-        self._storage.set_trial_user_attr(trial_id, WORKER, None)
-        self._storage.set_trial_state_values(trial_id, OptunaState.WAITING)
-
-    def _checked_values(self, ticket: Ticket, outcome: TrialOutcome) -> tuple[float, ...] | None:
-        if outcome.state is TrialState.RUNNING:
-            raise LedgerError(f"trial {ticket.number} cannot be told to be running")
-        if not outcome.state.has_value:
-            return None
-        wanted = len(self.spec.objectives)
-        if outcome.values is None or len(outcome.values) != wanted or any(map(math.isnan, outcome.values)):
-            raise LedgerError(
-                f"trial {ticket.number} needs {wanted} value(s) that are numbers to be {outcome.state}; "
-                f"given: {outcome.values}. Tell it as FAILED instead"
-            )
-        return outcome.values
-
-    def _remember(self, record: TrialRecord) -> None:
-        self._finished[record.number] = record
-        if record.config_key is not None and record.state is TrialState.COMPLETE:
-            first = self._by_config.setdefault(record.config_key, record.number)
-            self._by_config[record.config_key] = min(first, record.number)
 
 
 class _Study(optuna.Study):
@@ -401,15 +321,3 @@ def _forget_reports(trial: optuna.Trial) -> None:
     frozen = copy.copy(trial._cached_frozen_trial)
     frozen.intermediate_values = {}
     trial._cached_frozen_trial = frozen
-
-
-def _is_left(trial: FrozenTrial, other_hosts: bool) -> bool:
-    worker = trial.user_attrs.get(WORKER)
-    if worker is None:
-        started = trial.datetime_start
-        return started is None or datetime.now() - started > timedelta(seconds=_TAKING_SECONDS)
-    return is_dead(worker) or (other_hosts and not is_here(worker))
-
-
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

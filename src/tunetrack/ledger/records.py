@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +11,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from tunetrack.errors import LedgerError
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.space import SearchSpace
 
-__all__ = ["OUTCOME", "WORKER", "Ticket", "TrialRecord", "outcome_attribute", "record_of"]
+__all__ = ["OUTCOME", "WORKER", "Ticket", "TrialRecord", "checked_values", "outcome_attribute", "record_of"]
 
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
 OUTCOME = "tunetrack:outcome"
@@ -90,6 +92,24 @@ def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str
     if config_key is not None:
         attribute["config_key"] = config_key
     return attribute
+
+
+def checked_values(ticket: Ticket, outcome: TrialOutcome, wanted: int) -> tuple[float, ...] | None:
+    """The objective values to be told; None for a state without.
+
+    Raises:
+        LedgerError: the state is RUNNING, or the values are not as many numbers as there are objectives.
+    """
+    if outcome.state is TrialState.RUNNING:
+        raise LedgerError(f"trial {ticket.number} cannot be told to be running")
+    if not outcome.state.has_value:
+        return None
+    if outcome.values is None or len(outcome.values) != wanted or any(map(math.isnan, outcome.values)):
+        raise LedgerError(
+            f"trial {ticket.number} needs {wanted} value(s) that are numbers to be {outcome.state}; "
+            f"given: {outcome.values}. Tell it as FAILED instead"
+        )
+    return outcome.values
 
 
 def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:

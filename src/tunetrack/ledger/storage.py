@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +27,6 @@ from tunetrack.errors import LedgerError
 __all__ = [
     "errors_in_words",
     "exists",
-    "make_write_ahead",
     "masked",
     "open_storage",
     "quiet",
@@ -61,14 +61,12 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
     """
     path = _sqlite_path(url)
     with errors_in_words(url):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
         if sqlalchemy.engine.make_url(url).get_backend_name() != "sqlite":
             return optuna.storages.get_storage(RDBStorage(url))
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": busy_seconds}})
-        sqlalchemy.event.listen(storage.engine, "connect", _relax_sync)
-        storage.engine.dispose()  # the connections made so far have not seen the listener
-        return optuna.storages.get_storage(storage)
+        if path is not None and not path.exists():
+            _make_write_ahead_file(path, busy_seconds)
+        connect = {"timeout": busy_seconds, "factory": _Connection}
+        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs={"connect_args": connect}))
 
 
 def exists(url: str) -> bool:
@@ -85,16 +83,6 @@ def url_of(storage: BaseStorage) -> str:
     """The URL that a storage was opened with; for one without a database its kind."""
     backend = getattr(storage, "_backend", storage)
     return backend.url if isinstance(backend, RDBStorage) else type(storage).__name__
-
-
-def make_write_ahead(storage: BaseStorage) -> None:
-    """Puts an SQLite file into write-ahead mode, which stays with the file; does nothing to any other storage."""
-    engine = _engine(storage)
-    if engine is None or engine.dialect.name != "sqlite":
-        return
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    engine.dispose()
 
 
 def take_waiting(storage: BaseStorage, trial_id: int) -> bool:
@@ -123,7 +111,7 @@ def errors_in_words(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise LedgerError(f"the ledger {masked(url)} {_in_words(error)}") from error
     except OSError as error:
         raise LedgerError(f"the ledger {masked(url)} cannot be opened: {error.strerror or error}") from error
@@ -162,12 +150,13 @@ def _in_words(error: BaseException) -> str:
 
 
 def _sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite URL; None for other databases and for one in memory."""
+    """The file of an SQLite URL; None for other databases, one in memory, and a file: URI with options of its own."""
     with errors_in_words(url):
         parsed = sqlalchemy.engine.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    database = parsed.database or ":memory:"
+    if parsed.get_backend_name() != "sqlite" or database == ":memory:" or database.startswith("file:"):
         return None
-    return Path(str(parsed.database))
+    return Path(database)
 
 
 def _engine(storage: BaseStorage) -> sqlalchemy.Engine | None:
@@ -175,7 +164,20 @@ def _engine(storage: BaseStorage) -> sqlalchemy.Engine | None:
     return backend.engine if isinstance(backend, RDBStorage) else None
 
 
-def _relax_sync(connection: Any, _record: Any) -> None:
+def _make_write_ahead_file(path: Path, busy_seconds: float) -> None:
+    """The mode is a property of the file; set before there are tables, it speeds up making them as well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=busy_seconds)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+class _Connection(sqlite3.Connection):
     """In write-ahead mode one fsync per checkpoint keeps the file whole; in any other mode SQLite's default stays."""
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        connection.execute("PRAGMA synchronous=NORMAL")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            self.execute("PRAGMA synchronous=NORMAL")

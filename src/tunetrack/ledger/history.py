@@ -1,0 +1,71 @@
+"""The trials of a study as records: read once when finished, ranked, and found by what they trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from optuna.storages import BaseStorage
+
+from tunetrack.ledger.records import TrialRecord, record_of
+from tunetrack.spec.records import TrialState
+from tunetrack.spec.space import SearchSpace
+from tunetrack.spec.study import Objective
+
+__all__ = ["History", "best_of", "pareto_front"]
+
+
+class History:
+    """Reads the trials of one study; records of finished trials are kept, since those do not change any more."""
+
+    def __init__(self, storage: BaseStorage, study_id: int, space: SearchSpace) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._space = space
+        self._finished: dict[int, TrialRecord] = {}
+        self._by_config: dict[str, int] = {}
+
+    def read(self) -> tuple[TrialRecord, ...]:
+        """All trials in the order of their numbers."""
+        records = []
+        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            record = self._finished.get(trial.number)
+            if record is None:
+                record = record_of(trial, self._space)
+                if trial.state.is_finished():
+                    self._keep(record)
+            records.append(record)
+        return tuple(records)
+
+    def completed_with(self, config_key: str) -> TrialRecord | None:
+        """The first completed trial that was told with this key; None where there is none."""
+        self.read()
+        number = self._by_config.get(config_key)
+        return None if number is None else self._finished[number]
+
+    def _keep(self, record: TrialRecord) -> None:
+        self._finished[record.number] = record
+        if record.config_key is not None and record.state is TrialState.COMPLETE:
+            first = self._by_config.get(record.config_key, record.number)
+            self._by_config[record.config_key] = min(first, record.number)
+
+
+def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], objective: int = 0) -> TrialRecord | None:
+    """The best trial with values by one objective, the first one of equals; None where none has values."""
+    sign = -1.0 if objectives[objective].maximize else 1.0
+    ranked = [(sign * trial.objectives[objective], trial) for trial in trials if trial.objectives is not None]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def pareto_front(trials: Iterable[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
+    """The trials with values that no other one beats: as good in every objective and better in one."""
+    signs = [-1.0 if objective.maximize else 1.0 for objective in objectives]
+    points = [
+        (tuple(sign * value for sign, value in zip(signs, trial.objectives, strict=True)), trial)
+        for trial in trials
+        if trial.objectives is not None
+    ]
+    return tuple(trial for point, trial in points if not any(_dominates(other, point) for other, _ in points))
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,15 @@
+"""The ledger on the storages that need no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tunetrack.testing import LedgerContract
+
+
+class TestSqlite(LedgerContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/new/folder/ledger.db"

@@ -1,0 +1,105 @@
+"""`mlflow run`: its run becomes the study's, its params do not collide, the exit code decides."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from ruamel.yaml import YAML
+from study_support import ROOT, child_environment, tiny, write_study
+
+from tunetrack.cli import main
+
+
+def mlflow_run(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    # `python -m mlflow` starts the command `python` of the entry point from PATH: this interpreter's folder first.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        cwd=home,
+        env=child_environment(MLFLOW_TRACKING_URI=f"sqlite:///{home / 'mlflow.db'}", PATH=path),
+    )
+
+
+def runs_by_kind(home: Path, experiment: str) -> dict[str, list[Run]]:
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    kinds: dict[str, list[Run]] = {}
+    for run in found:
+        kinds.setdefault(run.data.tags.get("tunetrack.kind", "none"), []).append(run)
+    return kinds
+
+
+def test_the_run_that_mlflow_opened_becomes_the_study(home: Path, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "tiny.yaml", tiny())
+    ran = mlflow_run(
+        home, "-e", "study", "--experiment-name", "mine", "-P", f"study={study}", "-P", "trials=2", "-P", f"home={home}"
+    )
+    assert ran.returncode == 0, ran.stderr
+    kinds = runs_by_kind(home, "mine")
+    assert {kind: len(runs) for kind, runs in kinds.items()} == {"study": 1, "trial": 2}
+    parent = kinds["study"][0]
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["trials"] == "2"  # MLflow's own param, beside which ours must not stand
+    assert {run.data.tags["mlflow.parentRunId"] for run in kinds["trial"]} == {parent.info.run_id}
+    report = mlflow_run(home, "-e", "report", "-P", "study=tiny", "-P", f"home={home}")
+    assert report.returncode == 0, report.stderr
+    assert (home / "tiny.html").exists()
+
+
+def test_a_failing_study_fails_the_run(home: Path, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "bad.yaml", tiny(model={"filers": 3}))
+    ran = mlflow_run(home, "--experiment-name", "mine", "-P", f"study={study}", "-P", f"home={home}")
+    assert ran.returncode == 1
+    assert "did you mean filters" in ran.stderr + ran.stdout
+    assert [run.info.status for runs in runs_by_kind(home, "mine").values() for run in runs] == ["FAILED"]
+
+
+def test_train_entry_point(home: Path, tmp_path: Path) -> None:
+    fixed = tiny(model={"filters": 4, "num_layers": 1}, optimizer={"name": "adam", "lr": 0.01})
+    config = write_study(tmp_path / "fixed.yaml", fixed)
+    ran = mlflow_run(home, "-e", "train", "--experiment-name", "one", "-P", f"config={config}", "-P", f"home={home}")
+    assert ran.returncode == 0, ran.stderr
+    assert {kind: len(runs) for kind, runs in runs_by_kind(home, "one").items()} == {"study": 1, "trial": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manager", ["virtualenv", "uv"])
+def test_mlflow_builds_the_environment_by_itself(home: Path, tmp_path: Path, manager: str) -> None:
+    study = write_study(tmp_path / "tiny.yaml", tiny())
+    ran = mlflow_run(home, "--env-manager", manager, "-P", f"study={study}", "-P", "trials=1", "-P", f"home={home}")
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_entry_points_and_commands_have_the_same_parameters() -> None:
+    project = YAML(typ="safe").load((ROOT / "MLproject").read_text())
+    command_of = {"main": "run", "study": "run", "train": "train", "report": "report", "serve": "serve"}
+    assert set(project["entry_points"]) == set(command_of)
+    for entry, definition in project["entry_points"].items():
+        command = main.commands[command_of[entry]]
+        options = {parameter.name: parameter for parameter in command.params}
+        assert f"-m tunetrack {command_of[entry]} " in definition["command"]
+        for name, parameter in definition["parameters"].items():
+            assert name in options, f"{entry}: {name} is no parameter of tunetrack {command_of[entry]}"
+            assert f"{{{name}}}" in definition["command"]
+            default = options[name].default
+            if "default" in parameter and parameter["default"] != "" and options[name].param_type_name == "option":
+                assert str(default) == parameter["default"], f"{entry}: {name} has another default"
+
+
+def test_environment_of_mlflow_run_is_that_of_the_package() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    conda = YAML(typ="safe").load((ROOT / "conda.yaml").read_text())
+    pip = next(entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict))
+    assert pip == declared["dependencies"]
+    assert "python=" + declared["requires-python"].removeprefix(">=") in conda["dependencies"]
