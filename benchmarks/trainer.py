@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", default=os.environ.get("TUNETRACK_DATA_DIR", "data"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--round-train", type=int, default=9600, help="images of a timed round")
+    parser.add_argument("--round-train", type=int, default=6400, help="images of a timed round")
     parser.add_argument("--train", type=int, default=20000, help="training images for the accuracy")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)

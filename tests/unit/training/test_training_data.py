@@ -192,6 +192,24 @@ def test_the_official_test_set_is_the_test_split(tmp_path: Path) -> None:
         load_data(DataConfig(name="mnist", dir=str(tmp_path), train=60))
 
 
+def test_colour_sets_arrive_channels_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fake:
+        classes = ("a", "b")
+
+        def __init__(self, root: str, train: bool) -> None:
+            count = 12 if train else 4
+            self.data = np.zeros((count, 32, 32, 3), dtype=np.uint8)
+            self.data[..., 2] = 255  # blue
+            self.targets = [0, 1] * (count // 2)
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Fake)
+    loaded = load_data(DataConfig(name="cifar10"))
+    assert loaded.input_shape == (3, 32, 32)
+    assert loaded.mean == (0.0, 0.0, 1.0)
+    assert loaded.train.images.is_contiguous()
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (10, 2, 4)
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     _fake_mnist(tmp_path)
     (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03short")
