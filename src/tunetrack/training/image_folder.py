@@ -18,7 +18,7 @@ _SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", 
 #: PIL's modes that hold no colour.
 _GREY = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"})
 #: PIL reports a damaged file with any of these, depending on the format.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError)
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def read_image_folder(config: DataConfig) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -119,7 +118,6 @@ def _damaged(folder: Path, error: Exception) -> DataError:
 
 def _download(factory: Any, name: str, root: Path, folder: str) -> None:
     """Fetch into a temporary folder beside the goal and move file by file, so that no half-written file is left."""
-    existed = root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as temporary, _impatient_sockets():
@@ -128,12 +126,12 @@ def _download(factory: Any, name: str, root: Path, folder: str) -> None:
                 goal = root / file.relative_to(temporary)
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(goal)  # atomic: a second worker that fetches at the same time writes the same bytes
-    except (OSError, RuntimeError) as error:
-        if not existed:
-            shutil.rmtree(root, ignore_errors=True)
+    except Exception as error:  # besides OSError: http.client's, zlib's and torchvision's own
+        with contextlib.suppress(OSError):  # not empty: it was here before, or another worker has fetched meanwhile
+            root.rmdir()
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise DataError(
-            f"data set {name} was not found in {root / folder}, and fetching it failed ({reason}). "
+            f"data set {name} is not (or not whole) in {root / folder}, and fetching it failed ({reason}). "
             f"Put the files there, or say where they are: option --data-dir DIR, key data.dir in the study file, "
             f"or environment variable TUNETRACK_DATA_DIR (DIR is the folder that holds {Path(folder).parts[0]}). "
             "Or run once on a machine with network access."

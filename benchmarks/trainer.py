@@ -1,0 +1,261 @@
+"""Measures our trainer against a plain PyTorch loop: images per second, and the accuracy that both reach.
+
+Run it with `python benchmarks/trainer.py --data-dir DIR` (DIR holds FashionMNIST/raw); about 7 minutes, `--quick` one.
+The result goes to `benchmarks/results/trainer.json`.
+
+Every way of training ("arm") lives in a process of its own, since the allocator's settings are the process's. Only one
+works at a time: a round is one turn of every arm, so that whatever else the machine does hits all of them alike, and
+each round gives a ratio. The plain loop is what the tutorials write: torchvision's data set with ToTensor and
+Normalize, DataLoader(num_workers=0), float32, Adam. For the accuracy, both start from the same weights and see the
+images in the same order, so that seeds are compared in pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from _machine import describe_machine, today
+from torch import nn
+from torch.utils.data import DataLoader, RandomSampler
+from torchvision import datasets, transforms
+
+from tunetrack import training
+from tunetrack.spec.config import TrialConfig
+from tunetrack.training.hardware import keep_freed_memory
+from tunetrack.training.seeding import stream_seeds
+
+BATCH = 64
+ARMS = {
+    "plain": "torchvision transforms + DataLoader + Adam, float32",
+    "plain_malloc": "the plain loop with our allocator settings",
+    "tunetrack_fp32": "tunetrack with precision: fp32",
+    "tunetrack": "tunetrack as configured by default (precision: auto)",
+}
+DID_NOT_PAY = [
+    "torch.compile of this net on this kind of CPU: slower than eager, and 10-20 s of compilation a shape",
+    "bf16 autocast without channels_last: half the speed of bf16 with it",
+    "resident data alone (float32, contiguous): 1.0 to 1.1 times the plain loop; the convolutions dominate",
+    "what is left of our step: convolutions 57 %, max pooling 33 % (14 % is zeroing its gradient), ReLU 3 %, Adam 3 %",
+]
+
+
+def _config(options: dict[str, Any], arm: str, seed: int, epochs: int) -> TrialConfig:
+    sizes = {"train": options["train"], "validation": options["validation"]}
+    return TrialConfig.model_validate(
+        {
+            "data": {"name": "fashion_mnist", "dir": options["data_dir"], **sizes},
+            "model": {"filters": 64, "kernel_size": 3, "num_layers": 3},
+            "optimizer": {"name": "adam", "lr": 1e-3},
+            "trainer": {
+                **{"epochs": epochs, "batch_size": BATCH, "threads": 1, "seed": seed, "device": "cpu"},
+                "precision": "fp32" if arm == "tunetrack_fp32" else "auto",
+            },
+        }
+    )
+
+
+def _plain_net() -> nn.Module:
+    layers: list[nn.Module] = []
+    for channels in (1, 64, 64):
+        layers += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 9, 10))
+
+
+class Plain:
+    """The loop that people write."""
+
+    def __init__(self, data: training.ResidentData, data_dir: str) -> None:
+        change = transforms.Compose([transforms.ToTensor(), transforms.Normalize(data.mean, data.std)])
+        self._sets = {}
+        for name in ("train", "validation", "test"):
+            split = data.split(name)
+            images = datasets.FashionMNIST(data_dir, train=True, transform=change)
+            images.data, images.targets = split.images[:, 0], split.labels
+            self._sets[name] = images
+
+    def train(self, seed: int, epochs: int) -> nn.Module:
+        """Train with the weights and the order that our trainer takes from this seed."""
+        weights_seed, order_seed, _ = stream_seeds(seed)
+        torch.manual_seed(weights_seed)
+        net = _plain_net()
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+        order = RandomSampler(self._sets["train"], generator=torch.Generator().manual_seed(order_seed))
+        loader = DataLoader(self._sets["train"], batch_size=BATCH, sampler=order)
+        for _ in range(epochs):
+            for images, labels in loader:
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(net(images), labels)
+                loss.backward()
+                optimizer.step()
+        return net
+
+    def accuracy(self, net: nn.Module, split: str) -> float:
+        """The fraction that is right."""
+        right = 0
+        net.eval()
+        with torch.no_grad():
+            for images, labels in DataLoader(self._sets[split], batch_size=512):
+                right += int((net(images).argmax(dim=1) == labels).sum())
+        return right / len(self._sets[split])
+
+
+def _serve(arm: str, options: dict[str, Any]) -> None:
+    """The child: answer one JSON line on stdin with one on stdout, until stdin ends."""
+    torch.set_num_threads(1)
+    data = training.load_data(_config(options, arm, 0, 1).data)
+    plain = Plain(data, options["data_dir"]) if arm.startswith("plain") else None
+    if arm == "plain_malloc":
+        keep_freed_memory()
+
+    def run(seed: int, epochs: int, evaluate: bool) -> dict[str, float]:
+        start = time.perf_counter()
+        if plain is not None:
+            net = plain.train(seed, epochs)
+            seconds = time.perf_counter() - start
+            score: Callable[[str], float] = lambda split: plain.accuracy(net, split)  # noqa: E731
+        else:
+            fit = training.fit(_config(options, arm, seed, epochs), data)
+            seconds = sum(len(data.train) / record.images_per_second for record in fit)
+            score = lambda split: fit.evaluate(split).accuracy  # noqa: E731
+        answer = {"seconds": seconds, "images_per_second": epochs * len(data.train) / seconds}
+        return {**answer, **({split: score(split) for split in ("validation", "test")} if evaluate else {})}
+
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(**json.loads(line))), flush=True)
+
+
+class Arm:
+    """One child process, asked over its pipes."""
+
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        command = [sys.executable, __file__, "--serve", name, "--options", json.dumps(options)]
+        self._child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self._read()
+
+    def _read(self) -> Any:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a benchmark process ended with {self._child.wait()}")
+        return json.loads(line)
+
+    def ask(self, seed: int, epochs: int, *, evaluate: bool) -> dict[str, float]:
+        """Train once and wait for the answer."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps({"seed": seed, "epochs": epochs, "evaluate": evaluate}) + "\n")
+        self._child.stdin.flush()
+        answer: dict[str, float] = self._read()
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.communicate()
+
+
+def _statistics(values: list[float], digits: int) -> dict[str, float]:
+    picked = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, digits) for name, value in picked.items()}
+
+
+def _speed(options: dict[str, Any], rounds: int) -> dict[str, Any]:
+    arms = {name: Arm(name, options) for name in ARMS}
+    rates: dict[str, list[float]] = {name: [] for name in ARMS}
+    for number in range(rounds + 1):  # the first round warms up and is not counted
+        for name, arm in arms.items():
+            rate = arm.ask(number, 1, evaluate=False)["images_per_second"]
+            if number > 0:
+                rates[name].append(rate)
+                print(f"round {number} {name}: {rate:.0f} images/s", file=sys.stderr)
+    for arm in arms.values():
+        arm.close()
+    ratios = {
+        name: _statistics([ours / plain for ours, plain in zip(rates[name], rates["plain"], strict=True)], 2)
+        for name in ARMS
+        if name != "plain"
+    }
+    return {
+        "images_per_round": options["train"],
+        "rounds": rounds,
+        "arms": ARMS,
+        "images_per_second": {name: _statistics(values, 0) for name, values in rates.items()},
+        "ratio_to_plain": ratios,
+        "ratio_to_plain_malloc": _statistics(
+            [ours / plain for ours, plain in zip(rates["tunetrack"], rates["plain_malloc"], strict=True)], 2
+        ),
+    }
+
+
+def _accuracy(options: dict[str, Any], seeds: int, epochs: int) -> dict[str, Any]:
+    names = ("plain", "tunetrack")
+    arms = {name: Arm(name, options) for name in names}
+    rows = []
+    for seed in range(seeds):
+        row: dict[str, Any] = {"seed": seed}
+        for name, arm in arms.items():
+            answer = arm.ask(seed, epochs, evaluate=True)
+            row[name] = {split: round(answer[split], 4) for split in ("validation", "test")}
+        rows.append(row)
+        print(row, file=sys.stderr)
+    for arm in arms.values():
+        arm.close()
+    differences = {
+        split: round(100.0 * statistics.mean(row["tunetrack"][split] - row["plain"][split] for row in rows), 2)
+        for split in ("validation", "test")
+    }
+    sizes = {split: options[split] for split in ("train", "validation")}
+    return {**sizes, "test": 10000, "epochs": epochs, "seeds": rows, "mean_difference_percentage_points": differences}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", default=os.environ.get("TUNETRACK_DATA_DIR", "data"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--round-train", type=int, default=6400, help="images of a timed round")
+    parser.add_argument("--train", type=int, default=20000, help="training images for the accuracy")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two rounds, one seed, few images; writes nothing")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "trainer.json")
+    parser.add_argument("--serve", choices=ARMS, help=argparse.SUPPRESS)
+    parser.add_argument("--options", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        _serve(given.serve, json.loads(given.options))
+        return
+    if given.quick:
+        given.rounds, given.round_train, given.train, given.seeds = 2, 3200, 6400, 1
+    options = {"data_dir": given.data_dir, "validation": 10000}
+    result = {
+        "what": "Fashion-MNIST, 3 layers of 64 filters, kernel 3, max-pool 2, batch 64, Adam, one thread each",
+        "date": today(),
+        "machine": describe_machine(),
+        "load_average_at_start": round(os.getloadavg()[0], 2),
+        "speed": _speed({**options, "train": given.round_train}, given.rounds),
+        "accuracy": _accuracy({**options, "train": given.train}, given.seeds, given.epochs),
+        "did_not_pay": DID_NOT_PAY,
+    }
+    text = json.dumps(result, indent=2) + "\n"
+    print(text)
+    if not given.quick:
+        given.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

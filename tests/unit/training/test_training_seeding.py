@@ -1,0 +1,29 @@
+"""Seeds and streams."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunetrack.training.seeding import RandomStreams, stream_seeds
+
+_CPU = torch.device("cpu")
+
+
+@given(seed=st.integers(0, 2**32 - 2))
+def test_streams_differ_from_each_other_and_from_the_neighbours(seed: int) -> None:
+    assert len({*stream_seeds(seed), *stream_seeds(seed + 1)}) == 6
+    assert stream_seeds(seed) == stream_seeds(seed)
+
+
+def test_the_run_goes_on_where_it_stopped() -> None:
+    whole, parts = RandomStreams(3, _CPU), RandomStreams(3, _CPU)
+    with whole.active():
+        expected = torch.rand(4)
+    with parts.active():
+        first = torch.rand(2)
+    torch.rand(5)
+    with parts.active():
+        second = torch.rand(2)
+    assert torch.equal(torch.cat([first, second]), expected)
