@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-#: Set by pytest itself, and by libraries (scikit-learn) at their first import, which may happen inside a test.
-NOT_OURS = frozenset({"PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})
+#: Set by pytest itself, and by libraries (scikit-learn, torch) at their first use, which may happen inside a test.
+NOT_OURS = frozenset(
+    {"PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"}
+)
 
 #: Pools that libraries keep for as long as the process lives.
 LIBRARY_THREADS = ("MlflowLocalArtifactRepository", "ThreadPoolExecutor")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+
 from study_support import ROOT, child_environment, command, tiny, write_study
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import optuna
 from hyperopt import Trials, fmin, rand, space_eval
 from mlflow import MlflowClient
-from study_support import tiny
 
 import tunetrack
+from study_support import tiny
 
 
 def _runs(home: Path) -> dict[str, list[object]]:

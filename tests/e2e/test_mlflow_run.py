@@ -12,8 +12,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
-from study_support import ROOT, child_environment, tiny, write_study
 
+from study_support import ROOT, child_environment, tiny, write_study
 from tunetrack.cli import main
 
 

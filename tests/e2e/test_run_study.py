@@ -8,9 +8,9 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from study_support import tiny
 
 import tunetrack
+from study_support import tiny
 from tunetrack.errors import LedgerError, SpecError, StudyFailedError
 from tunetrack.spec import TrialState
 

@@ -107,8 +107,8 @@ def _certainty(result: StudyResult) -> list[str]:
         near = result.within_standard_error()
         others = "no other trial lies" if near == 0 else f"{near} other trial{'s lie' if near > 1 else ' lies'}"
         lines.append(
-            f"{metric_text(best.value or 0)} ± {error:.4f} (standard error from {result.validation_images:,} validation "
-            f"images); {others} within that of the best."
+            f"{metric_text(best.value or 0)} ± {error:.4f} (standard error from {result.validation_images:,} "
+            f"validation images); {others} within that of the best."
         )
     if result.test:
         lines.append(f"Test accuracy of the best trial, looked at once: {result.test['test/accuracy']:.4f}")

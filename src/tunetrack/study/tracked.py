@@ -17,14 +17,16 @@ __all__ = ["dataset_info", "study_info"]
 def study_info(spec: StudySpec, name: str) -> StudyInfo:
     """A study as tracking sees it; parameters of several branches that share a path are one."""
     searched: dict[str, SearchedParam] = {}
-    everywhere = set.intersection(*(set(flatten(config)) for _, config in spec.space.corners())) if spec.searched_paths else set()
+    # A path that some corner of the space lacks exists only where its branch is taken.
+    present = [set(flatten(config)) for _, config in spec.space.corners()]
     for parameter in spec.space.parameters:
         domain = parameter.domain
         numeric = not isinstance(domain, CategoricalDomain)
         log = numeric and domain.log  # type: ignore[union-attr]
         known = searched.get(parameter.path)
         text = domain.describe() if known is None else f"{known.text}; or {domain.describe()}"
-        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, parameter.path not in everywhere)
+        conditional = not all(parameter.path in paths for paths in present)
+        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
     return StudyInfo(name, spec.document, tuple(searched.values()), objectives)
 

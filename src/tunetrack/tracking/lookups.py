@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Metric
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -55,7 +56,8 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
         location = store.client.get_run(run_id).info.artifact_uri
         target = Path(folder) / "file"
         # The client's own download starts a thread pool and draws a progress bar, for a single file too.
-        get_artifact_repository(location, tracking_uri=store.uri)._download_file(name, str(target))
+        repository: Any = get_artifact_repository(location, tracking_uri=store.uri)
+        repository._download_file(name, str(target))
         return target.read_bytes()
 
 
