@@ -42,7 +42,7 @@ ARMS = {
     "tunetrack": "tunetrack as configured by default (precision: auto)",
 }
 DID_NOT_PAY = [
-    "torch.compile of this net on this kind of CPU: slower than eager, and 10-20 s of compilation a shape",
+    "torch.compile: slower than eager for this net on an AMX Xeon; not timed on other CPUs",
     "bf16 autocast without channels_last: half the speed of bf16 with it",
     "resident data alone (float32, contiguous): 1.0 to 1.1 times the plain loop; the convolutions dominate",
     "what is left of our step: convolutions 57 %, max pooling 33 % (14 % is zeroing its gradient), ReLU 3 %, Adam 3 %",
