@@ -23,7 +23,7 @@ def log_report(result: StudyResult) -> None:
     if result.run_id is None:
         return
     with connect(result.tracking_uri) as store:
-        html = build_report(store, result.name)
+        html = build_report(store, result.run_id)
         write_artifact(store, result.run_id, REPORT_FILE, html.encode())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunetrack.ledger import check_options
-from tunetrack.spec import StudySpec, load_study, trial_params
+from tunetrack.spec import StudySpec, flatten, load_study
 from tunetrack.spec.loading import Source, load_config
 
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
@@ -64,7 +64,7 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}
             for parameter in spec.space.parameters
         ],
-        "sample": trial_params(spec.config(spec.sample(head.sampler.seed))),
+        "sample": flatten(spec.sample(head.sampler.seed)),
     }
 
 

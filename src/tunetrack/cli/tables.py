@@ -140,7 +140,7 @@ def print_validation(summary: Mapping[str, Any]) -> None:
         for parameter in summary["parameters"]:
             table.add_row(parameter["name"], parameter["values"])
         console.print(table)
-    console.print("\nOne sampled configuration (defaults included):", highlight=False)
+    console.print("\nOne sampled configuration:", highlight=False)
     table = _table("", "")
     table.show_header = False
     for path, value in summary["sample"].items():

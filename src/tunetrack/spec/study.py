@@ -189,6 +189,11 @@ class StudySpec:
         """
         return TrialConfig.model_validate(resolved)
 
+    def first_config(self) -> TrialConfig:
+        """A configuration that is known to be valid: the first corner of the space."""
+        corner = next((resolved for _, resolved in self.space.corners()), None)
+        return self.config(self.space.values({}) if corner is None else corner)
+
     def sample(self, seed: int) -> dict[str, Any]:
         """One concrete config of the space, the same for the same seed."""
         return self.space.sample(random.Random(seed))  # noqa: S311  (a search, no secret)

@@ -97,7 +97,8 @@ class DrivenStudy:
     def _open(self) -> StudyRun:
         self._place.make()
         self._store = connect(self._place.tracking)
-        info = study_info(self.spec, f"{self.spec.name}-{uuid.uuid4().hex[:6]}")
+        key = uuid.uuid4().hex
+        info = study_info(self.spec, f"{self.spec.name}-{key[:6]}", key)
         run = self._store.open_study(info, self._experiment, self._place.artifacts)
         write_view(self._store, info, run.experiment_id)
         return run

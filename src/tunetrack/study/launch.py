@@ -60,7 +60,7 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
     wanted.place.make()
     sets = ResidentSets()
     with connect(wanted.place.tracking) as store:
-        sample = spec.config(spec.sample(0))
+        sample = spec.first_config()
         sets.get(sample)
         ledger = _open_ledger(spec, wanted)
         with StopSignals() as stop:
@@ -93,10 +93,9 @@ def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
 
 
 def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
-    attributes = ledger.attributes()
-    if "key" not in attributes:
+    if "key" not in ledger.attributes():
         ledger.set_attribute("key", uuid.uuid4().hex)
-    info = study_info(spec, ledger.name)
+    info = study_info(spec, ledger.name, ledger.attributes()["key"])
     run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)

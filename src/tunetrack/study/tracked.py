@@ -14,8 +14,8 @@ from tunetrack.tracking import Objective as TrackedObjective
 __all__ = ["dataset_info", "study_info"]
 
 
-def study_info(spec: StudySpec, name: str) -> StudyInfo:
-    """A study as tracking sees it; parameters of several branches that share a path are one."""
+def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
+    """A study as tracking sees it, under a name and a key of its own; parameters of several branches that share a path are one."""
     searched: dict[str, SearchedParam] = {}
     # A path that some corner of the space lacks exists only where its branch is taken.
     present = [set(flatten(config)) for _, config in spec.space.corners()]
@@ -28,7 +28,7 @@ def study_info(spec: StudySpec, name: str) -> StudyInfo:
         conditional = not all(parameter.path in paths for paths in present)
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
-    return StudyInfo(name, spec.document, tuple(searched.values()), objectives)
+    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key)
 
 
 def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo:

@@ -121,35 +121,36 @@ def list_studies(store: TrackingStore, page: int = _PAGE) -> tuple[StudyRow, ...
     rows: dict[tuple[str, str], StudyRow] = {}
     for run in sorted(runs, key=lambda run: int(run.info.start_time), reverse=True):
         row = _study_row(run, experiments[run.info.experiment_id])
-        rows.setdefault((row.experiment_id, row.info.name), row)
+        rows.setdefault((row.experiment_id, row.info.identity), row)
     return tuple(rows.values())
 
 
-def read_study(store: TrackingStore, name: str, experiment: str | None = None, page: int = _PAGE) -> StudyTable:
+def read_study(store: TrackingStore, study: str, experiment: str | None = None, page: int = _PAGE) -> StudyTable:
     """One study with all its trials, finished or not.
 
     Args:
         store: where to look.
-        name: the study's name.
-        experiment: the experiment's name; needed only where several experiments have a study of this name.
+        study: its name, or its run's id.
+        experiment: the experiment's name; needed only where several studies have this name.
         page: runs per request, 1 to 1000.
 
     Raises:
         TrackingError: the store failed; there is no study of this name, or more than one.
     """
     studies = list_studies(store, page)
-    found = [row for row in studies if row.info.name == name and experiment in (None, row.experiment)]
+    found = [row for row in studies if study in (row.info.name, row.run_id) and experiment in (None, row.experiment)]
     if len(found) != 1:
         known = ", ".join(sorted(f"{row.info.name} (experiment {row.experiment})" for row in studies))
-        problem = "more than one experiment has a study" if found else "there is no study"
-        raise TrackingError(f"{problem} {name!r} in {store.uri}; known: {known or 'none'}")
-    study = found[0]
-    tags = {Tag.STUDY_NAME: name, Tag.KIND: RunKind.TRIAL.value}
-    with translated(f"read the trials of {name!r}", store.uri):
-        runs = list(_search(store, [study.experiment_id], tags, page))
-    rows = sorted((_trial_row(run, study.info) for run in runs), key=lambda row: row.start)
+        problem = "more than one study is called" if found else "there is no study"
+        hint = "; name it by its run's id instead" if found else ""
+        raise TrackingError(f"{problem} {study!r} in {store.uri}{hint}; known: {known or 'none'}")
+    parent = found[0]
+    tags = {Tag.PARENT: parent.run_id, Tag.KIND: RunKind.TRIAL.value}
+    with translated(f"read the trials of {study!r}", store.uri):
+        runs = list(_search(store, [parent.experiment_id], tags, page))
+    rows = sorted((_trial_row(run, parent.info) for run in runs), key=lambda row: row.start)
     latest = {row.number: row for row in rows}  # a trial has two runs only where a crash hid the first one
-    return StudyTable(study, tuple(latest[number] for number in sorted(latest)))
+    return StudyTable(parent, tuple(latest[number] for number in sorted(latest)))
 
 
 def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

@@ -226,7 +226,7 @@ class StudyRun:
         self._running.pop(trial.number, None)
 
     def _create(self, trial: TrialRun, start: int, existing: bool) -> str:
-        key = f"{self.info.name}/{trial.number}"
+        key = f"{self.info.identity}/{trial.number}"
         if existing and (found := self.calls.find_run(self.experiment_id, {Tag.TRIAL_KEY: key})):
             self.calls.reopen(found, {Tag.TRIAL_STATE: TrialState.RUNNING.value, Tag.TRIAL_REASON: ""})
             return found

@@ -58,7 +58,7 @@ class TrackingStore:
         """Find or create the parent run of a study, set it RUNNING, and store the study file with it.
 
         Args:
-            info: the study; its name finds the run again when the study is resumed.
+            info: the study; its key finds the run again when the study is resumed.
             experiment: name of the experiment, created where it is missing.
             artifact_root: folder for the artifacts of a newly created experiment; not used where a server decides.
             run_id: a run to adopt, as ``mlflow run`` opened it; its experiment is then the study's. Params on it stay
@@ -75,7 +75,6 @@ class TrackingStore:
             tags = {
                 Tag.KIND: RunKind.STUDY.value,
                 Tag.VERSION: package_version(),
-                Tag.STUDY_KEY: info.name,
                 Tag.STUDY_STATE: StudyState.RUNNING.value,
                 Tag.NOTE: describe_study(info),
                 **info_tags(info),
@@ -166,8 +165,8 @@ class TrackingStore:
 
     def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | None) -> RunAddress:
         experiment_id = self.experiment_id(experiment, artifact_root)
-        if found := self.calls.find_run(experiment_id, {Tag.STUDY_KEY: info.name}):
+        if found := self.calls.find_run(experiment_id, {Tag.STUDY_KEY: info.identity}):
             return RunAddress(found, experiment_id, resumed=True)
-        tags = {Tag.STUDY_KEY: info.name, Tag.SOURCE_NAME: "tunetrack"}
+        tags = {Tag.STUDY_KEY: info.identity, Tag.SOURCE_NAME: "tunetrack"}
         run_id = self.calls.create_run(experiment_id, info.name, tags, time.time_ns() // 1_000_000)
         return RunAddress(run_id, experiment_id)

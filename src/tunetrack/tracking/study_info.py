@@ -48,16 +48,24 @@ class StudyInfo:
     """A study as tracking sees it.
 
     Attributes:
-        name: the study's name, unique within its experiment.
+        name: the study's name.
         document: the whole study file as plain data; stored, so that the study can be run again from MLflow alone.
         searched: the searched parameters in the order of the study file.
         objectives: one or more.
+        key: tells this study from others of the same name, which somebody else may have on the same server.
+            A resumed study has the key that it had; default: the name.
     """
 
     name: str
     document: Mapping[str, Any]
     searched: tuple[SearchedParam, ...]
     objectives: tuple[Objective, ...]
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The key, or the name where there is none."""
+        return self.key or self.name
 
     @property
     def log_scaled(self) -> frozenset[str]:
@@ -77,6 +85,7 @@ def info_tags(info: StudyInfo) -> dict[str, str]:
         searched = json.dumps([{**asdict(param), "text": ""} for param in info.searched])
     return {
         Tag.STUDY_NAME: info.name,
+        Tag.STUDY_KEY: info.identity,
         Tag.STUDY_SEARCHED: searched[:_TAG_LIMIT],
         Tag.STUDY_OBJECTIVES: json.dumps([asdict(goal) for goal in info.objectives]),
     }
@@ -91,7 +100,7 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
     try:
         searched = tuple(SearchedParam(**param) for param in json.loads(tags[Tag.STUDY_SEARCHED]))
         objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
-        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives)
+        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives, tags[Tag.STUDY_KEY])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise TrackingError(
             f"run {run_id} is not a study of tunetrack, or its tags were changed: {type(error).__name__}: {error}"
