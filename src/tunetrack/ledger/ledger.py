@@ -14,7 +14,7 @@ import copy
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.pruners import HyperbandPruner, NopPruner
@@ -31,6 +31,7 @@ from tunetrack.ledger.pruners import pruner_of
 from tunetrack.ledger.records import OUTCOME, Ticket, TrialRecord, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import (
+    ValueBuffer,
     errors_in_words,
     exists,
     masked,
@@ -170,7 +171,11 @@ class Ledger:
                 trial = optuna.Trial(self._study(taken.number), taken._trial_id)
                 if again is not None:
                     _forget_reports(trial)
+                values = ValueBuffer(self._storage)
+                trial.storage = cast(BaseStorage, values)
                 config = suggest_config(trial, self.spec.space)
+                trial.storage = self._storage
+                values.write()
             except BaseException:
                 self._claims.give_back(taken._trial_id)
                 raise
