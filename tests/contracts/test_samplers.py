@@ -22,8 +22,8 @@ class TestOptunaRandom(SamplerContract):
 
 class TestOptunaGp(SamplerContract):
     name = "gp"
-    spaces = ("flat",)  # "nested" has few shared parameters, so most of it would be random: measured once, too slow
-    trials = 12
+    spaces = ("flat",)  # half a second a proposal, and of "nested" it would model two parameters only
+    trials = 15
 
 
 class TestOptunaCmaEs(SamplerContract):

@@ -14,7 +14,7 @@ import copy
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.pruners import HyperbandPruner, NopPruner
@@ -31,6 +31,7 @@ from tunetrack.ledger.pruners import pruner_of
 from tunetrack.ledger.records import OUTCOME, Ticket, TrialRecord, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import (
+    ValueBuffer,
     errors_in_words,
     exists,
     masked,
@@ -49,7 +50,9 @@ _TOLD_AS: Mapping[TrialState, OptunaState] = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
     TrialState.DUPLICATE: OptunaState.COMPLETE,
     TrialState.PRUNED: OptunaState.PRUNED,
-    # Pruned without any report is what TPE ranks last, so it leaves the region; a failed trial it does not see.
+    # Pruned without any report is what TPE ranks last, so it leaves the region; a failed trial it does not see. Where
+    # half of the space was infeasible, 3 % of its later proposals were (31 % if told as failed). gp learns nothing of
+    # either: it sees completed trials only, and is drawn to where it has none.
     TrialState.INFEASIBLE: OptunaState.PRUNED,
     TrialState.FAILED: OptunaState.FAIL,
 }
@@ -79,7 +82,10 @@ class Ledger:
         if isinstance(self._pruner, HyperbandPruner):
             # It sorts trials into brackets, and samplers see one bracket only, from its first decision on. An empty
             # decision now makes that the first trial in every process, so a resumed study sees the same brackets.
-            self._pruner.prune(self._study(0), optuna.trial.create_trial(state=OptunaState.RUNNING))
+            self._pruner.prune(
+                _Study(name, storage, self._samplers(0), self._pruner),
+                optuna.trial.create_trial(state=OptunaState.RUNNING),
+            )
 
     @classmethod
     def create(
@@ -167,10 +173,15 @@ class Ledger:
                 return None
             taken = again or self._claims.take_new()
             try:
-                trial = optuna.Trial(self._study(taken.number), taken._trial_id)
+                study = _Study(self.name, self._storage, self._samplers(taken.number), self._pruner)
+                trial = optuna.Trial(study, taken._trial_id)
                 if again is not None:
                     _forget_reports(trial)
+                values = ValueBuffer(self._storage)
+                trial.storage = cast(BaseStorage, values)
                 config = suggest_config(trial, self.spec.space)
+                trial.storage = self._storage
+                values.write()
             except BaseException:
                 self._claims.give_back(taken._trial_id)
                 raise
@@ -299,9 +310,6 @@ class Ledger:
         stack.enter_context(quiet())
         stack.enter_context(errors_in_words(url_of(self._storage)))
         return stack
-
-    def _study(self, number: int) -> _Study:
-        return _Study(self.name, self._storage, sampler=self._samplers(number), pruner=self._pruner)
 
     def _opened(self, ticket: Ticket) -> optuna.Trial:
         if ticket.number not in self._open:

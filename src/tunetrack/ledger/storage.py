@@ -18,13 +18,16 @@ from typing import Any
 
 import optuna
 import sqlalchemy
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb.models import TrialModel
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState as OptunaState
 
 from tunetrack.errors import LedgerError
 
 __all__ = [
+    "ValueBuffer",
     "errors_in_words",
     "exists",
     "masked",
@@ -100,6 +103,40 @@ def take_waiting(storage: BaseStorage, trial_id: int) -> bool:
     )
     with engine.begin() as connection:
         return connection.execute(taken).rowcount == 1
+
+
+class ValueBuffer:
+    """Stands in for the storage while a trial is proposed: keeps its values, and writes them in one transaction.
+
+    Optuna commits every value on its own. With several workers on one file, each commit is a turn to wait for.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+        self._values: list[tuple[int, str, float, BaseDistribution]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Keeps a value."""
+        self._values.append((trial_id, param_name, param_value_internal, distribution))
+
+    def write(self) -> None:
+        """Writes the values that were kept."""
+        backend = getattr(self._storage, "_backend", self._storage)
+        if not isinstance(backend, RDBStorage):
+            for value in self._values:
+                self._storage.set_trial_param(*value)
+            return
+        with _create_scoped_session(backend.scoped_session) as session, session.no_autoflush:
+            for trial_id, name, value_internal, distribution in self._values:
+                # The space of a study never changes, so there is no other distribution to compare with.
+                backend._set_trial_param_without_commit(
+                    session, trial_id, name, value_internal, distribution, previous_distribution=distribution
+                )
 
 
 @contextmanager
