@@ -17,7 +17,7 @@ NOT_OURS = frozenset(
 )
 
 #: Pools that libraries keep for as long as the process lives.
-LIBRARY_THREADS = ("MlflowLocalArtifactRepository", "ThreadPoolExecutor")
+LIBRARY_THREADS = ("Mlflow", "ThreadPoolExecutor")
 
 #: A thread that was told to stop may need a moment.
 GRACE_SECONDS = 2.0

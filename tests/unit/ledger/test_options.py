@@ -26,7 +26,7 @@ def _message(**sections: Any) -> str:
     [
         (
             {"name": "tpe", "n_startup_trails": 5},
-            "sampler.n_startup_trails: unknown option; did you mean 'n_startup_trials'?; allowed: ",
+            "sampler.n_startup_trails: unknown option; did you mean n_startup_trials?; allowed: ",
         ),
         ({"name": "random", "n": 5}, "sampler.n: unknown option; there are no options here"),
         ({"name": "tpe", "n_startup_trials": "5"}, "sampler.n_startup_trials: must be int (given: '5')"),
@@ -38,12 +38,12 @@ def _message(**sections: Any) -> str:
         ({"name": "nsgaii", "population_size": 1}, "sampler: `population_size` must be greater"),
         (
             {"engine": "hyperopt", "name": "tpe", "n_startup_job": 5},
-            "sampler.n_startup_job: unknown option; did you mean 'n_startup_jobs'?",
+            "sampler.n_startup_job: unknown option; did you mean n_startup_jobs?",
         ),
         ({"engine": "hyperopt", "name": "tpe", "gamma": "x"}, "sampler.gamma: must be float (given: 'x')"),
         ({"engine": "hyperopt", "name": "tpe", "verbose": True}, "sampler.verbose: cannot be set"),
         ({"engine": "hyperopt", "name": "random", "gamma": 1}, "sampler.gamma: unknown option; there are no options"),
-        ({"engine": "hyperopt", "name": "anneal", "shrink": 0.1}, "did you mean 'shrink_coef'?"),
+        ({"engine": "hyperopt", "name": "anneal", "shrink": 0.1}, "did you mean shrink_coef?"),
     ],
 )
 def test_sampler_mistake_is_named(sampler: dict[str, Any], message: str) -> None:

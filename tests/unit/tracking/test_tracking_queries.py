@@ -88,7 +88,7 @@ def test_studies_of_one_name_are_told_apart_by_experiment(store: TrackingStore) 
         store.open_study(study_info(), experiment)
     assert [row.experiment for row in list_studies(store)] == ["two", "one"]
     assert read_study(store, "fashion-cnn", "one").study.experiment == "one"
-    with pytest.raises(TrackingError, match=r"more than one experiment.*experiment one"):
+    with pytest.raises(TrackingError, match=r"more than one study.*experiment one"):
         read_study(store, "fashion-cnn")
     with pytest.raises(TrackingError, match=r"no study 'fashion'.*known: fashion-cnn"):
         read_study(store, "fashion")
