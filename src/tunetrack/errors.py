@@ -11,7 +11,9 @@ The tree::
     ├── TrackingError            7   the tracking server or store cannot be reached or written
     └── StudyFailedError         8   the study ended without one finished trial
 
-An interrupted command ends with 130 (SIGINT) or 143 (SIGTERM), as shells expect.
+    KeyboardInterrupt
+    └── InterruptedStudyError  128 + the signal's number (130 SIGINT, 143 SIGTERM), as shells expect
+
 A message says what was given, what is allowed, and how to mend it.
 """
 
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 __all__ = [
     "DataError",
     "InfeasibleConfigError",
+    "InterruptedStudyError",
     "LedgerError",
     "Problem",
     "SpecError",
@@ -109,3 +112,16 @@ class StudyFailedError(TunetrackError):
     """A study ended and not one of its trials gave a value."""
 
     exit_code = 8
+
+
+class InterruptedStudyError(KeyboardInterrupt):
+    """A signal asked the study to stop; what was running is marked KILLED and can be resumed."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(f"stopped by signal {signal_number}")
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal ended."""
+        return 128 + self.signal_number

@@ -1,1 +1,33 @@
-"""Pure data: the study file's models, its search space, and the records that pass between the other folders."""
+"""Pure data: the study file's models, its search space, and the records that pass between the other folders.
+
+Imports neither torch nor mlflow, optuna or hyperopt.
+"""
+
+from __future__ import annotations
+
+from tunetrack.spec.config import TrialConfig
+from tunetrack.spec.flatten import config_key, flatten, trial_params
+from tunetrack.spec.loading import load_config, load_study, parse_override
+from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialOutcome, TrialState, WeightStats
+from tunetrack.spec.space import Parameter, SearchSpace
+from tunetrack.spec.study import Objective, StudySpec
+
+__all__ = [
+    "EpochRecord",
+    "Evaluation",
+    "ModelSummary",
+    "Objective",
+    "Parameter",
+    "SearchSpace",
+    "StudySpec",
+    "TrialConfig",
+    "TrialOutcome",
+    "TrialState",
+    "WeightStats",
+    "config_key",
+    "flatten",
+    "load_config",
+    "load_study",
+    "parse_override",
+    "trial_params",
+]

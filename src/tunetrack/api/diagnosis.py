@@ -1,0 +1,118 @@
+"""Looks at the installation, the hardware and a folder of studies, and says what is not as it should be."""
+
+from __future__ import annotations
+
+import enum
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tunetrack import training
+from tunetrack.errors import LedgerError, TrackingError
+from tunetrack.ledger import list_studies
+from tunetrack.study import Place
+from tunetrack.tracking import connect, view_support
+
+__all__ = ["Finding", "Verdict", "diagnose"]
+
+PACKAGES = ("torch", "torchvision", "mlflow", "optuna", "hyperopt")
+#: Less free disk than this is worth a word: a study of a few hundred trials keeps that much of weights.
+LOW_DISK_BYTES = 2 * 2**30
+
+
+class Verdict(enum.StrEnum):
+    """How serious a finding is."""
+
+    GOOD = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        verdict: how serious it is.
+        subject: what was looked at.
+        text: what was found and, where it is not good, how to mend it.
+    """
+
+    verdict: Verdict
+    subject: str
+    text: str
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether studies cannot run like this."""
+        return self.verdict is Verdict.FAILURE
+
+    def document(self) -> dict[str, str]:
+        """The finding as JSON-ready data."""
+        return {"verdict": self.verdict.value, "subject": self.subject, "text": self.text}
+
+
+def diagnose(place: Place) -> list[Finding]:
+    """Everything that a study needs, looked at without changing anything but a missing database file's folder.
+
+    Args:
+        place: the folder of studies, and where its runs are.
+    """
+    findings = [_python(), _packages(), _hardware(), *_home(place), _tracking(place)]
+    return [*findings, *_ledger(place)]
+
+
+def _python() -> Finding:
+    return Finding(Verdict.GOOD, "Python", f"{platform.python_version()} in {sys.prefix}")
+
+
+def _packages() -> Finding:
+    return Finding(Verdict.GOOD, "Packages", ", ".join(f"{name} {version(name)}" for name in PACKAGES))
+
+
+def _hardware() -> Finding:
+    return Finding(Verdict.GOOD, "Trainer", training.describe_hardware())
+
+
+def _home(place: Place) -> list[Finding]:
+    existing = next(path for path in (place.home.resolve(), *place.home.resolve().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{place.home.resolve()}, {free / 2**30:,.0f} GiB free"
+    if free < LOW_DISK_BYTES:
+        return [Finding(Verdict.WARNING, "Home", f"{text}: make room, or choose another folder with --home")]
+    old = [path.parent.name for path in Path(existing).glob("*/meta.yaml") if path.parent.name.isdigit()]
+    if old:
+        hint = "MLflow refuses a folder that holds its old file store; choose another with --home"
+        return [Finding(Verdict.FAILURE, "Home", f"{text}: {hint} (found {', '.join(sorted(old)[:3])})")]
+    return [Finding(Verdict.GOOD, "Home", text)]
+
+
+def _tracking(place: Place) -> Finding:
+    if place.tracking_uri is None and not (place.home / "mlflow.db").exists():
+        return Finding(Verdict.GOOD, "Tracking", "no database yet; the first study makes it")
+    try:
+        with connect(place.tracking) as store:
+            missing = view_support(store)
+    except TrackingError as error:
+        return Finding(Verdict.FAILURE, "Tracking", str(error))
+    if missing:
+        return Finding(Verdict.WARNING, "Tracking", f"{place.tracking} answers; no saved views: {missing}")
+    return Finding(Verdict.GOOD, "Tracking", f"{place.tracking} answers")
+
+
+def _ledger(place: Place) -> list[Finding]:
+    if not place.has_ledger:
+        return [Finding(Verdict.GOOD, "Ledger", "no studies yet; try tunetrack run search_spaces/quickstart.yaml")]
+    try:
+        studies = list_studies(place.ledger)
+    except LedgerError as error:
+        return [Finding(Verdict.FAILURE, "Ledger", str(error))]
+    findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} studies")]
+    for study in studies:
+        if study.abandoned:
+            text = f"{study.abandoned} trials were left RUNNING by a process that is gone; run its file with --resume"
+            findings.append(Finding(Verdict.WARNING, study.name, text))
+    return findings

@@ -1,0 +1,72 @@
+"""Reads study files for every way in, and says what a study would search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tunetrack.ledger import check_options
+from tunetrack.spec import StudySpec, load_study, trial_params
+from tunetrack.spec.loading import Source, load_config
+
+__all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
+
+#: Keyword of the Python API and option of the command line -> path in the study file.
+SHORT_NAMES = {"trials": "budget.trials", "seconds": "budget.seconds", "data_dir": "data.dir"}
+
+
+def override_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments as dotted paths: short names spelled out, `__` standing for a dot."""
+    return {SHORT_NAMES.get(name, name.replace("__", ".")): value for name, value in overrides.items()}
+
+
+def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | None = None) -> StudySpec:
+    """A checked study, the options of its sampler and pruner included.
+
+    Args:
+        source: path of a study file, its content as a mapping, or a spec.
+        overrides: dotted path -> value.
+
+    Raises:
+        SpecError: what is wrong, with dotted paths.
+    """
+    spec = load_study(source.document if isinstance(source, StudySpec) else source, overrides)
+    check_options(spec)
+    return spec
+
+
+def load_single(source: Source, overrides: Mapping[str, Any] | None = None) -> StudySpec:
+    """One fixed configuration, as a study of a single trial.
+
+    Raises:
+        SpecError: a value is wrong, or is a range.
+    """
+    load_config(source, overrides)
+    return load_study(source, {**(overrides or {}), "budget": {"trials": 1}, "sampler": {"name": "random"}})
+
+
+def describe_study_file(spec: StudySpec) -> dict[str, Any]:
+    """What would be searched, as JSON-ready data: objectives, sampler, parameters, combinations, one sample."""
+    head = spec.head
+    sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
+    limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
+    limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
+    return {
+        "name": spec.name,
+        "objectives": [
+            {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"} for o in spec.objectives
+        ],
+        "sampler": sampler,
+        "pruner": " ".join([str(head.pruner.name), *_options(head.pruner)]),
+        "budget": ", ".join(limits),
+        "combinations": spec.space.size,
+        "parameters": [
+            {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}
+            for parameter in spec.space.parameters
+        ],
+        "sample": trial_params(spec.config(spec.sample(head.sampler.seed))),
+    }
+
+
+def _options(section: Any) -> list[str]:
+    return [f"{key}={value}" for key, value in section.options.items()]

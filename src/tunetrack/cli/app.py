@@ -1,0 +1,42 @@
+"""The command `tunetrack` and its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+import tunetrack
+from tunetrack.cli.commands import COMMANDS
+from tunetrack.errors import InterruptedStudyError, TunetrackError
+
+__all__ = ["main"]
+
+
+class Commands(click.Group):
+    """A group that turns tunetrack's errors into one message on stderr and the error's exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; a user's mistake never shows a traceback, a bug in tunetrack does."""
+        try:
+            return super().invoke(ctx)
+        except TunetrackError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
+        except InterruptedStudyError as error:
+            sys.exit(error.exit_code)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which a new user meets them."""
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tunetrack.__version__, prog_name="tunetrack")
+def main() -> None:
+    """Hyperparameter optimisation for image classifiers, tracked in MLflow."""
+
+
+for command in COMMANDS:
+    main.add_command(command)

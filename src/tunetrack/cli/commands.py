@@ -1,0 +1,172 @@
+"""What each command takes and which function of `tunetrack.api` it calls."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tunetrack.cli import options
+
+__all__ = ["COMMANDS"]
+
+StudyFile = click.Path(path_type=Path, dir_okay=False)
+
+
+def _collected(overrides: tuple[str, ...], **given: Any) -> dict[str, Any]:
+    from tunetrack.spec import parse_override
+
+    paths = {"trials": "budget.trials", "seconds": "budget.seconds", "data_dir": "data.dir"}
+    values = dict(parse_override(text) for text in overrides)
+    for name, value in given.items():
+        if value is not None:
+            values[paths[name]] = str(value) if isinstance(value, Path) else value
+    return values
+
+
+def _mlflow_run_id() -> str | None:
+    """The run that `mlflow run` opened for us; taken out of the environment, so that nothing else adopts it too."""
+    return os.environ.pop("MLFLOW_RUN_ID", None)
+
+
+@click.command()
+@click.argument("study", type=StudyFile)
+@options.data_dir
+@click.option("--trials", type=options.OptionalNumber(int), default=None, help="Trials in all; replaces budget.trials.")
+@click.option(
+    "--seconds", type=options.OptionalNumber(float), default=None, help="Time limit; replaces budget.seconds."
+)
+@options.overrides
+@click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
+@click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
+@options.home
+@options.tracking_uri
+def run(
+    study: Path, data_dir: Path | None, trials: int | None, seconds: float | None, overrides: tuple[str, ...], **rest: Any
+) -> None:
+    """Run a study: search, train, track."""
+    from tunetrack import api
+    from tunetrack.cli import display, tables
+
+    spec = api.load_study_file(study, _collected(overrides, trials=trials, seconds=seconds, data_dir=data_dir))
+    place = api.Place(rest["home"], rest["tracking_uri"])
+    with display.progress() as progress:
+        wanted = api.Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress)
+        result = api.launch(spec, wanted, retry_command=f"tunetrack run {study} --resume")
+    tables.print_result(result, place)
+
+
+@click.command()
+@click.argument("config", type=StudyFile)
+@options.data_dir
+@options.overrides
+@click.option("--experiment", default=None, help="MLflow experiment.  [default: the file's name]")
+@options.home
+@options.tracking_uri
+def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], **rest: Any) -> None:
+    """Train one configuration: a study file in which every value is fixed."""
+    from tunetrack import api
+    from tunetrack.cli import display, tables
+
+    spec = api.load_single(config, _collected(overrides, data_dir=data_dir))
+    place = api.Place(rest["home"], rest["tracking_uri"])
+    with display.progress() as progress:
+        result = api.launch(spec, api.Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
+    tables.print_result(result, place)
+
+
+@click.command()
+@click.argument("study", type=StudyFile)
+@options.data_dir
+@options.overrides
+@options.json_flag
+def validate(study: Path, data_dir: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Check a study file and say what would be searched."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    summary = api.describe_study_file(api.load_study_file(study, _collected(overrides, data_dir=data_dir)))
+    tables.print_json(summary) if as_json else tables.print_validation(summary)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    tables.print_json(api.study_schema())
+
+
+@click.command(name="list")
+@options.json_flag
+@options.home
+def list_(as_json: bool, home: Path) -> None:
+    """List the studies in --home."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    studies = api.list_studies(home)
+    tables.print_json(studies) if as_json else tables.print_studies(studies, home)
+
+
+@click.command()
+@click.argument("study")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Trials in the table.")
+@options.json_flag
+@options.home
+@options.tracking_uri
+def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | None) -> None:
+    """Show a study: its trials, the best first."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    place = api.Place(home, tracking_uri)
+    result = api.load_study(study, place)
+    tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
+
+
+@click.command()
+@click.argument("study")
+@click.option("--output", type=options.OptionalPath(path_type=Path, dir_okay=False), default=None, help="HTML file.")
+@options.home
+@options.tracking_uri
+def report(study: str, output: Path | None, home: Path, tracking_uri: str | None) -> None:
+    """Write a study's report as one HTML file, and into its MLflow run."""
+    from tunetrack import api
+
+    written = api.write_report(study, api.Place(home, tracking_uri), output)
+    click.echo(f"Report: {written}")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True)
+@options.home
+@options.tracking_uri
+def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
+    """Start the MLflow server on the studies in --home and print their links."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    api.serve(api.Place(home, tracking_uri), (host, port), dict(os.environ), tables.print_links)
+
+
+@click.command()
+@options.json_flag
+@options.home
+@options.tracking_uri
+def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
+    """Check this installation, the hardware and the folder of studies."""
+    from tunetrack import api
+    from tunetrack.cli import tables
+
+    findings = api.diagnose(api.Place(home, tracking_uri))
+    tables.print_json([finding.document() for finding in findings]) if as_json else tables.print_findings(findings)
+    if any(finding.is_failure for finding in findings):
+        raise SystemExit(1)
+
+
+COMMANDS = (run, train, validate, schema, list_, show, report, serve, doctor)

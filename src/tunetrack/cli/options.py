@@ -1,0 +1,76 @@
+"""Options that several commands share, and the environment variables behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["data_dir", "home", "json_flag", "overrides", "tracking_uri"]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class OptionalPath(click.Path):
+    """A path that may be left empty: `mlflow run` hands over '' for a parameter that was not given."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """An empty text as None, anything else as a path."""
+        return None if value == "" else super().convert(value, param, ctx)
+
+
+class OptionalNumber(click.ParamType):
+    """A positive number that may be left empty, for the same reason.
+
+    Args:
+        kind: int or float.
+    """
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = "integer" if kind is int else "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """An empty text as None, anything else as a number greater than 0."""
+        if value == "" or value is None:
+            return None
+        try:
+            number = self.kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a valid {self.name}", param, ctx)
+        if number <= 0:
+            self.fail(f"{value!r} is not greater than 0", param, ctx)
+        return number
+
+
+home: Decorator = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("mlruns"),
+    envvar="TUNETRACK_HOME",
+    show_default=True,
+    help="Folder that holds everything the program writes.",
+)
+tracking_uri: Decorator = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    default=None,
+    help="Where the runs go: sqlite:///…, http://…, postgresql://…  [default: a database in --home]",
+)
+data_dir: Decorator = click.option(
+    "--data-dir",
+    type=OptionalPath(path_type=Path, file_okay=False),
+    envvar="TUNETRACK_DATA_DIR",
+    default=None,
+    help="Folder with the data sets; replaces data.dir of the study file.",
+)
+overrides: Decorator = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Replace a value or range of the study file, such as trainer.epochs=3. May be repeated.",
+)
+json_flag: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

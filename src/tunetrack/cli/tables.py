@@ -1,0 +1,163 @@
+"""What commands print on standard output: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tunetrack.cli.words import STATE_SIGNS, metric_text, value_text
+from tunetrack.spec import TrialState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tunetrack.api import Finding, Place, StudyResult
+
+__all__ = [
+    "print_findings",
+    "print_json",
+    "print_links",
+    "print_result",
+    "print_studies",
+    "print_validation",
+]
+
+
+def print_json(data: Any) -> None:
+    """Any JSON-ready data, indented."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _table(*columns: str, **options: Any) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", **options)
+    for column in columns:
+        name, _, align = column.partition(">")
+        table.add_column(name, justify="right" if align or column.endswith(">") else "left", overflow="fold")
+    return table
+
+
+def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
+    """The best trials, how sure that is, and what to type next."""
+    console = Console()
+    searched = result.searched
+    table = _table("#>", "trial>", *(f"{o.metric}>" for o in result.objectives), *(f"{_short(p)}>" for p in searched))
+    for rank, trial in enumerate(result.ranked()[:top], 1):
+        values = [metric_text(value) for value in trial.record.values or ()]
+        params = [value_text(trial.record.params[path]) if path in trial.record.params else "–" for path in searched]
+        table.add_row(str(rank), str(trial.record.number), *values, *params)
+    console.print()
+    if table.row_count:
+        console.print(table)
+        console.print()
+    console.print(_states(result))
+    for line in _certainty(result):
+        console.print(line)
+    console.print()
+    _next_steps(console, result, place)
+
+
+def _states(result: StudyResult) -> Text:
+    text = Text(f"{len(result.trials)} trials: ")
+    counts = result.counts()
+    parts = [(f"{STATE_SIGNS[state][0]} {counts[state]} {state.value}", STATE_SIGNS[state][1]) for state in TrialState if state in counts]
+    for position, part in enumerate(parts):
+        text.append("  " if position else "")
+        text.append(*part)
+    return text
+
+
+def _certainty(result: StudyResult) -> list[str]:
+    lines = []
+    error, best = result.standard_error, result.best
+    if error and best is not None:
+        near = result.within_standard_error()
+        others = "no other trial lies" if near == 0 else f"{near} other trial{'s lie' if near > 1 else ' lies'}"
+        lines.append(
+            f"{metric_text(best.value or 0)} ± {error:.4f} (standard error from {result.validation_images:,} validation "
+            f"images); {others} within that of the best."
+        )
+    if result.test:
+        lines.append(f"Test accuracy of the best trial, looked at once: {result.test['test/accuracy']:.4f}")
+    return lines
+
+
+def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
+    options = "" if str(place.home) == "mlruns" else f" --home {shlex.quote(str(place.home))}"
+    if place.tracking_uri:
+        options += f" --tracking-uri {shlex.quote(place.tracking_uri)}"
+    console.print(f"Look at it   tunetrack serve{options}", highlight=False)
+    console.print(f"All trials   tunetrack show {result.name}{options}", highlight=False)
+    console.print(f"Run id       {result.run_id or 'none'}", highlight=False)
+
+
+def print_validation(summary: Mapping[str, Any]) -> None:
+    """What `tunetrack validate` found in a good study file."""
+    console = Console()
+    console.print(Text.assemble((summary["name"], "bold"), " is valid"))
+    goals = ", ".join(f"{goal['direction']} {goal['metric']}" for goal in summary["objectives"])
+    console.print(f"  objective     {goals}", highlight=False)
+    for section in ("sampler", "pruner", "budget"):
+        console.print(f"  {section:<13} {summary[section]}", highlight=False)
+    count = summary["combinations"]
+    console.print(f"  combinations  {'infinitely many' if count is None else f'{count:,}'}", highlight=False)
+    if summary["parameters"]:
+        console.print()
+        table = _table("searched", "values")
+        for parameter in summary["parameters"]:
+            table.add_row(parameter["name"], parameter["values"])
+        console.print(table)
+    console.print("\nOne sampled configuration (defaults included):", highlight=False)
+    table = _table("", "")
+    table.show_header = False
+    for path, value in summary["sample"].items():
+        table.add_row(f"  {path}", value_text(value))
+    console.print(table)
+
+
+def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
+    """What `tunetrack list` found."""
+    console = Console()
+    if not studies:
+        console.print(f"No studies in {home}. Start one: tunetrack run search_spaces/quickstart.yaml", highlight=False)
+        return
+    table = _table("study", "state", "trials>", "best>", "objective", "started")
+    for study in studies:
+        best = "–" if study["best_value"] is None else metric_text(study["best_value"])
+        of = f"/{study['budget_trials']}" if study["budget_trials"] else ""
+        table.add_row(
+            study["name"], study["state"], f"{study['finished']}{of}", best, study["objective"], study["started"] or "–"
+        )
+    console.print(table)
+
+
+def print_links(base: str, links: Sequence[tuple[str, str]]) -> None:
+    """Where the server is and which link opens which study."""
+    console = Console()
+    console.print(Text.assemble("MLflow is at ", (base, "bold"), "  (Ctrl-C stops it)"))
+    for name, link in links:
+        console.print(f"  {name}", highlight=False, style="bold")
+        console.print(f"    {link}", highlight=False, soft_wrap=True)
+    if not links:
+        console.print("  No studies yet: tunetrack run search_spaces/quickstart.yaml", highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """What `tunetrack doctor` found."""
+    console = Console()
+    table = _table("", "", "")
+    table.show_header = False
+    for finding in findings:
+        sign, style = finding.sign
+        table.add_row(Text(sign, style=style), finding.subject, finding.text)
+    console.print(table)
+
+
+def _short(path: str) -> str:
+    return path.rpartition(".")[2] if not path.endswith(".name") else path.rpartition(".")[0]

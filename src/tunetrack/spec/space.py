@@ -1,0 +1,209 @@
+"""The search space: a config tree in which a range, a list of choices or a list of branches may stand for a value.
+
+A parameter's name is its path (``optimizer.lr``). Where two branches of a `one_of` search the same path over the same
+values, it is one parameter; where the values differ, the branch is part of the name (``optimizer[sgd].lr``). The
+branch taken is a parameter itself: ``optimizer.name`` where each branch has a name of its own, else the path.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tunetrack.spec.domains import CategoricalDomain, Domain
+
+__all__ = ["Branch", "Fixed", "Group", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One searched hyperparameter.
+
+    Attributes:
+        name: unique in its space; the key under which engines and ledger keep its values.
+        path: dotted place of the value in the trial's config.
+        domain: the values that it may take.
+    """
+
+    name: str
+    path: str
+    domain: Domain
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A value that is not searched."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A value that a parameter supplies."""
+
+    parameter: Parameter
+
+
+@dataclass(frozen=True)
+class Group:
+    """A mapping whose values are nodes."""
+
+    children: tuple[tuple[str, Node], ...]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One alternative of a `OneOf`: the label that selects it and the subtree that it stands for."""
+
+    label: str | int | float | bool | None
+    node: Node
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A choice among subtrees; the parameters of a subtree exist only where it is chosen."""
+
+    parameter: Parameter
+    branches: tuple[Branch, ...]
+
+    def chosen(self, label: Any) -> Node:
+        """The subtree behind a label."""
+        return next(branch.node for branch in self.branches if branch.label == label)
+
+
+Node = Fixed | Leaf | Group | OneOf
+
+#: Supplies a value (a label, for categories) for a parameter that the walk has reached.
+Suggest = Callable[[Parameter], Any]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The tree of a study file's searched sections (data, model, optimizer, schedule, trainer)."""
+
+    root: Node
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter once, in the order of the file, those of all branches included."""
+        searched = (node.parameter for node in self.nodes() if isinstance(node, Leaf | OneOf))
+        return tuple({parameter.name: parameter for parameter in searched}.values())
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node of the tree, parents before children."""
+        yield from _nodes(self.root)
+
+    def resolve(self, suggest: Suggest) -> dict[str, Any]:
+        """The concrete config that comes out when `suggest` answers for every parameter on the way.
+
+        `suggest` is called in file order and only for parameters of branches that were taken; for a categorical
+        parameter it returns the label (see `CategoricalDomain.labels`). A parameter is asked for once.
+        """
+        asked: dict[str, Any] = {}
+
+        def ask(parameter: Parameter) -> Any:
+            if parameter.name not in asked:
+                asked[parameter.name] = suggest(parameter)
+            return asked[parameter.name]
+
+        resolved = _resolve(self.root, ask)
+        if not isinstance(resolved, dict):
+            raise TypeError(f"the root of a search space is a mapping, not {type(resolved).__name__}")
+        return resolved
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The concrete config for values by parameter name; values of branches not taken are passed over.
+
+        Raises:
+            KeyError: a parameter of a branch that was taken has no value.
+        """
+        return self.resolve(lambda parameter: given[parameter.name])
+
+    def sample(self, rng: random.Random) -> dict[str, Any]:
+        """One concrete config, drawn at random."""
+        return self.resolve(lambda parameter: _label(parameter, parameter.domain.sample(rng)))
+
+    @cached_property
+    def size(self) -> int | None:
+        """Number of different configs, or None where some range is continuous."""
+        return _size(self.root)
+
+    def corners(self) -> Iterator[tuple[Parameter, dict[str, Any]]]:
+        """For every parameter and each of its extreme values, a config that has it.
+
+        All other parameters stand at their first value, and branches are chosen so that the parameter exists. Every
+        reading of a path that occurs in several branches is visited.
+        """
+        for route, parameter in _routes(self.root, {}):
+            for end in parameter.domain.ends():
+                yield parameter, self.resolve(_first_values_but({**route, parameter.name: _label(parameter, end)}))
+
+
+def _label(parameter: Parameter, value: Any) -> Any:
+    domain = parameter.domain
+    return domain.labels[domain.choices.index(value)] if isinstance(domain, CategoricalDomain) else value
+
+
+def _first_values_but(wanted: dict[str, Any]) -> Suggest:
+    def suggest(parameter: Parameter) -> Any:
+        if parameter.name in wanted:
+            return wanted[parameter.name]
+        return _label(parameter, parameter.domain.ends()[0])
+
+    return suggest
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    match node:
+        case Group(children):
+            for _, child in children:
+                yield from _nodes(child)
+        case OneOf(_, branches):
+            for branch in branches:
+                yield from _nodes(branch.node)
+
+
+def _routes(node: Node, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Parameter]]:
+    match node:
+        case Leaf(parameter):
+            yield chosen, parameter
+        case Group(children):
+            for _, child in children:
+                yield from _routes(child, chosen)
+        case OneOf(parameter, branches):
+            yield chosen, parameter
+            for branch in branches:
+                yield from _routes(branch.node, {**chosen, parameter.name: branch.label})
+
+
+def _resolve(node: Node, suggest: Suggest) -> Any:
+    match node:
+        case Fixed(value):
+            return value
+        case Leaf(parameter):
+            answer = suggest(parameter)
+            domain = parameter.domain
+            return domain.from_label(answer) if isinstance(domain, CategoricalDomain) else answer
+        case Group(children):
+            return {key: _resolve(child, suggest) for key, child in children}
+        case OneOf(parameter, _):
+            return _resolve(node.chosen(suggest(parameter)), suggest)
+
+
+def _size(node: Node) -> int | None:
+    match node:
+        case Fixed():
+            return 1
+        case Leaf(parameter):
+            return parameter.domain.size
+        case Group(children):
+            sizes = [_size(child) for _, child in children]
+            return None if None in sizes else math.prod(size for size in sizes if size is not None)
+        case OneOf(_, branches):
+            sizes = [_size(branch.node) for branch in branches]
+            return None if None in sizes else sum(size for size in sizes if size is not None)

@@ -1,0 +1,181 @@
+"""A study as the user asked for it: the search space and how it is searched. Made by `tunetrack.spec.loading`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from tunetrack.spec.config import Config, TrialConfig
+from tunetrack.spec.domains import CategoricalDomain
+from tunetrack.spec.records import OBJECTIVE_METRICS
+from tunetrack.spec.space import OneOf, SearchSpace
+
+__all__ = [
+    "HYPEROPT_SAMPLERS",
+    "OPTUNA_SAMPLERS",
+    "PRUNERS",
+    "SEARCHED_SECTIONS",
+    "Budget",
+    "Direction",
+    "Objective",
+    "PrunerConfig",
+    "SamplerConfig",
+    "StudyHead",
+    "StudySpec",
+]
+
+SEARCHED_SECTIONS = tuple(TrialConfig.model_fields)
+
+OPTUNA_SAMPLERS = ("tpe", "random", "gp", "cmaes", "qmc", "nsgaii", "grid", "brute_force")
+HYPEROPT_SAMPLERS = ("tpe", "random", "anneal", "atpe")
+PRUNERS = (
+    "none",
+    "median",
+    "percentile",
+    "successive_halving",
+    "hyperband",
+    "patient",
+    "threshold",
+    "wilcoxon",
+)
+
+Direction = Literal["maximize", "minimize"]
+
+
+class Objective(Config):
+    """One number to be made as large or as small as possible."""
+
+    metric: Literal[OBJECTIVE_METRICS] = "validation/accuracy"  # type: ignore[valid-type]
+    direction: Direction | None = Field(None, description="default: maximize an accuracy, minimize all else")
+
+    @property
+    def maximize(self) -> bool:
+        """Whether larger values are better."""
+        if self.direction is None:
+            return str(self.metric).endswith("accuracy")
+        return self.direction == "maximize"
+
+
+class _WithOptions(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the section says: passed on by name, checked against the real signature by the ledger."""
+        return dict(self.model_extra or {})
+
+
+class SamplerConfig(_WithOptions):
+    """Who proposes trials. Further keys are options of that sampler, such as n_startup_trials."""
+
+    engine: Literal["optuna", "hyperopt"] = "optuna"
+    name: str = Field(
+        "tpe", description=f"optuna: {', '.join(OPTUNA_SAMPLERS)}; hyperopt: {', '.join(HYPEROPT_SAMPLERS)}"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _name_is_known_to_the_engine(self) -> SamplerConfig:
+        allowed = OPTUNA_SAMPLERS if self.engine == "optuna" else HYPEROPT_SAMPLERS
+        if self.name not in allowed:
+            raise ValueError(f"{self.engine} has no sampler {self.name!r} here; allowed: {', '.join(allowed)}")
+        return self
+
+
+class PrunerConfig(_WithOptions):
+    """Who stops hopeless trials early. Further keys are options of that pruner; for patient, `wrapped` is a pruner."""
+
+    name: Literal[PRUNERS] = "none"  # type: ignore[valid-type]
+
+
+class Budget(Config):
+    """When a study is finished: after so many trials or so many seconds, whichever comes first."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="no trial starts after that time")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Budget:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("needs trials, seconds or both")
+        return self
+
+
+def _listed(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else [given]
+
+
+class StudyHead(Config):
+    """The sections of a study file that are not searched."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="letters, digits, _ . -")]
+    description: str = ""
+    objective: Annotated[tuple[Objective, ...], Field(strict=False, min_length=1), BeforeValidator(_listed)] = Field(
+        (Objective(),), description="one objective, or a list of them"
+    )
+    sampler: SamplerConfig = SamplerConfig()
+    pruner: PrunerConfig = PrunerConfig()
+    budget: Budget = Budget(trials=20)
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """One study, complete and valid.
+
+    Attributes:
+        head: name, objectives, sampler, pruner, budget.
+        space: what is searched.
+        document: the study file with all overrides applied, as plain data; loading it gives this spec again.
+    """
+
+    head: StudyHead
+    space: SearchSpace
+    document: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name that the study file gives."""
+        return self.head.name
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives in order; one for a single-objective study."""
+        return self.head.objective
+
+    def config(self, resolved: dict[str, Any]) -> TrialConfig:
+        """A resolved point of the space as the trainer's configuration.
+
+        Raises:
+            pydantic.ValidationError: a combination breaks a rule that ties two values together.
+        """
+        return TrialConfig.model_validate(resolved)
+
+    def sample(self, seed: int) -> dict[str, Any]:
+        """One concrete config of the space, the same for the same seed."""
+        return self.space.sample(random.Random(seed))  # noqa: S311  (a search, no secret)
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether some parameter exists only in some trials."""
+        return any(isinstance(node, OneOf) for node in self.space.nodes())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with anything that a resumed study must not change: space, objectives, sampler, pruner."""
+        kept = {key: value for key, value in self.document.items() if key not in ("name", "description", "budget")}
+        kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key != "dir"}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+    def continuous_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that have no finite list of values."""
+        return tuple(p.name for p in self.space.parameters if p.domain.size is None)
+
+    def categorical_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters whose values have no order."""
+        return tuple(p.name for p in self.space.parameters if isinstance(p.domain, CategoricalDomain))

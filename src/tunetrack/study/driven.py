@@ -1,0 +1,104 @@
+"""A study that somebody else drives: their loop proposes, our trainer trains, our tracking tracks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, trial_params
+from tunetrack.study.data import ResidentSets
+from tunetrack.study.place import Place
+from tunetrack.study.tracked import dataset_info, study_info
+from tunetrack.study.trial import TrialWatch, run_trial
+from tunetrack.study.worker import trial_artifacts
+from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
+
+__all__ = ["DrivenStudy"]
+
+#: Takes an epoch and the objective's running value; True prunes the trial.
+Report = Callable[[int, float], bool]
+
+
+class DrivenStudy:
+    """Trains and tracks one proposed configuration after the other. Use it as a context manager, or call `close`.
+
+    The MLflow run of the study is opened with the first trial and ended by `close`.
+    """
+
+    def __init__(self, spec: StudySpec, place: Place, experiment: str | None = None) -> None:
+        self.spec = spec
+        self._place = place
+        self._experiment = experiment or spec.name
+        self._sets = ResidentSets()
+        self._store: TrackingStore | None = None
+        self._run: StudyRun | None = None
+        self._next = 0
+
+    def run(self, resolved: dict[str, Any], report: Report = lambda step, value: False) -> TrialOutcome:
+        """Trains one configuration as the next trial.
+
+        Args:
+            resolved: a point of the spec's space, as `SearchSpace.resolve` gives it.
+            report: called after every epoch.
+
+        Raises:
+            DataError: the data set is missing or too small.
+            TrackingError: the tracking store cannot be reached or written.
+        """
+        number, self._next = self._next, self._next + 1
+        try:
+            config = self.spec.config(resolved)
+        except ValidationError as error:
+            return TrialOutcome(TrialState.INFEASIBLE, reason="; ".join(found["msg"] for found in error.errors()))
+        data = self._sets.get(config)
+        if self._run is None:
+            self._run = self._open()
+            self._run.log_dataset(dataset_info(data, config.data))
+        trial = self._run.open_trial(number, trial_params(config))
+
+        def watch_epoch(record: EpochRecord, value: float) -> bool:
+            trial.log_epoch(record)
+            return report(record.epoch, value)
+
+        try:
+            result = run_trial(config, self.spec.objectives, data, TrialWatch(watch_epoch))
+        except KeyboardInterrupt:
+            trial.finish(TrialOutcome(TrialState.KILLED, reason="interrupted"))
+            raise
+        trial.finish(result.outcome, trial_artifacts(config, result))
+        return result.outcome
+
+    def close(self, state: StudyState = StudyState.COMPLETE) -> None:
+        """Writes what is queued and ends the study's run.
+
+        Raises:
+            TrackingError: something could not be written.
+        """
+        if self._run is not None:
+            self._run.finish(state, f"{self._next} trials, proposed from outside.")
+            self._run = None
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.close(StudyState.KILLED if issubclass(kind, KeyboardInterrupt) else StudyState.FAILED)
+
+    def _open(self) -> StudyRun:
+        self._place.make()
+        self._store = connect(self._place.tracking)
+        key = uuid.uuid4().hex
+        info = study_info(self.spec, f"{self.spec.name}-{key[:6]}", key)
+        run = self._store.open_study(info, self._experiment, self._place.artifacts)
+        write_view(self._store, info, run.experiment_id)
+        return run

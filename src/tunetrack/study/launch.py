@@ -1,0 +1,134 @@
+"""From a checked study to its result: open ledger and runs, let the worker work, crown the best, close."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tunetrack.errors import InterruptedStudyError, LedgerError, StudyFailedError, TunetrackError
+from tunetrack.ledger import Ledger, latest_name, unused_name
+from tunetrack.spec import StudySpec, TrialConfig
+from tunetrack.study.best import crown
+from tunetrack.study.data import ResidentSets
+from tunetrack.study.outcome import in_words, read_result
+from tunetrack.study.place import Place
+from tunetrack.study.progress import Progress, StudyStart
+from tunetrack.study.result import StudyResult
+from tunetrack.study.stopping import StopSignals
+from tunetrack.study.tracked import dataset_info, study_info
+from tunetrack.study.worker import Worker
+from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect
+
+__all__ = ["Launch", "launch"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything about a launch that is not the study itself.
+
+    Attributes:
+        place: where ledger, runs and artifacts are.
+        experiment: MLflow experiment; None for the study file's name. Without effect where `run_id` is given.
+        run_id: an MLflow run that becomes the study's own, as `mlflow run` opens one.
+        resume: go on with the latest study of this name instead of starting a new one.
+        progress: told of every step.
+    """
+
+    place: Place = field(default_factory=Place)
+    experiment: str | None = None
+    run_id: str | None = None
+    resume: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+
+def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
+    """Runs a study to its end.
+
+    What can be wrong is looked at before anything is written: options, tracking store, data set.
+
+    Raises:
+        SpecError: an option of the sampler or pruner is wrong.
+        DataError: the data set is missing or too small.
+        TrackingError: the tracking store cannot be reached or written.
+        LedgerError: the ledger cannot be used, or there is nothing to resume.
+        StudyFailedError: the study ended and no trial has a value.
+        InterruptedStudyError: a signal stopped it; it can be resumed.
+    """
+    wanted.place.make()
+    sets = ResidentSets()
+    with connect(wanted.place.tracking) as store:
+        sample = spec.config(spec.sample(0))
+        sets.get(sample)
+        ledger = _open_ledger(spec, wanted)
+        with StopSignals() as stop:
+            run = _open_run(spec, ledger, wanted, store)
+            try:
+                _search(Worker(spec, ledger, run, sets, wanted.progress, stop), sample)
+                result = _finish(spec, ledger, run, sets, wanted.place)
+            except InterruptedStudyError as interrupt:
+                run.killed(str(interrupt))
+                raise
+            except StudyFailedError:
+                raise
+            except Exception as error:
+                _give_up(run, error)
+                raise
+    return result
+
+
+def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
+    url = wanted.place.ledger
+    if not wanted.resume:
+        return Ledger.create(url, spec, unused_name(url, spec.name))
+    name = latest_name(url, spec.name)
+    if name is None:
+        raise LedgerError(f"there is no study {spec.name!r} to resume in {wanted.place.home}; run it without --resume")
+    ledger = Ledger.load(url, name, spec)
+    ledger.reclaim()
+    return ledger
+
+
+def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
+    info = study_info(spec, ledger.name, ledger.key)
+    run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
+    ledger.set_attribute("mlflow_run_id", run.run_id)
+    ledger.set_attribute("mlflow_tracking_uri", wanted.place.tracking)
+    return run
+
+
+def _search(worker: Worker, sample: TrialConfig) -> None:
+    spec, ledger, run = worker.spec, worker.ledger, worker.run
+    data = worker.sets.get(sample)
+    run.log_dataset(dataset_info(data, sample.data))
+    if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
+        ledger.set_attribute("validation_images", len(data.validation.labels))
+    start = StudyStart(ledger.name, spec.objectives, spec.head.budget.trials, ledger.finished_count(), run.run_id)
+    worker.progress.study_started(start)
+    worker.work()
+
+
+def _finish(spec: StudySpec, ledger: Ledger, run: StudyRun, sets: ResidentSets, place: Place) -> StudyResult:
+    run.flush()
+    result = read_result(ledger, run.store, place)
+    best = result.best
+    if best is None:
+        reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
+        message = f"no trial of {ledger.name} gave a value" + (f"; reasons: {'; '.join(reasons[:3])}" if reasons else "")
+        run.finish(StudyState.FAILED, message)
+        raise StudyFailedError(message)
+    if ledger.attribute("test") is None:  # the test images are looked at once, for the trial that won
+        ledger.set_attribute("test", crown(spec, best, run, sets))
+    result = read_result(ledger, run.store, place)
+    run.finish(StudyState.COMPLETE, in_words(result), best.record.number)
+    return result
+
+
+def _give_up(run: StudyRun, error: Exception) -> None:
+    """Ends the study's run as FAILED; where the tracking store itself is the trouble, that is all one can do."""
+    try:
+        run.finish(StudyState.FAILED, f"The study ended with an error: {error}")
+    except TunetrackError as second:
+        _logger.warning("the study's run could not be ended: %s", second)

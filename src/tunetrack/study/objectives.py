@@ -1,0 +1,47 @@
+"""From a trial's epochs to the numbers that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunetrack.spec import EpochRecord, Objective
+
+__all__ = ["final_metrics", "is_better", "running_value"]
+
+
+def final_metrics(records: Sequence[EpochRecord], parameters: int) -> dict[str, float]:
+    """The summary numbers of a trial, best and last epoch kept apart by name.
+
+    Args:
+        records: the trial's epochs in order; may be empty.
+        parameters: trainable parameters of the model.
+
+    Returns:
+        ``model/parameters``, ``train_seconds`` and, after one epoch at least, ``best/…``, ``best/epoch`` and
+        ``final/…``. The best epoch is that of the highest validation accuracy, the first one among equals.
+    """
+    numbers = {"model/parameters": float(parameters), "train_seconds": sum(r.epoch_seconds for r in records)}
+    if not records:
+        return numbers
+    best, last = max(records, key=lambda record: record.validation_accuracy), records[-1]
+    return numbers | {
+        "best/epoch": float(best.epoch),
+        "best/validation/accuracy": best.validation_accuracy,
+        "best/validation/loss": min(record.validation_loss for record in records),
+        "final/validation/accuracy": last.validation_accuracy,
+        "final/validation/loss": last.validation_loss,
+        "final/train/accuracy": last.train_accuracy,
+        "final/train/loss": last.train_loss,
+    }
+
+
+def running_value(objective: Objective, records: Sequence[EpochRecord], parameters: int) -> float:
+    """The objective as it stands after the last of these epochs; after the last epoch, the trial's value."""
+    metric = str(objective.metric)
+    known = records[-1].metrics() | final_metrics(records, parameters)
+    return known[metric]
+
+
+def is_better(objective: Objective, value: float, than: float | None) -> bool:
+    """Whether a value beats another one, or is the first."""
+    return than is None or (value > than if objective.maximize else value < than)

@@ -1,0 +1,60 @@
+"""Where a study's files and runs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunetrack.errors import TunetrackError
+
+__all__ = ["DEFAULT_HOME", "Place"]
+
+DEFAULT_HOME = Path("mlruns")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder that holds everything that the program writes, and where the runs go instead, if elsewhere.
+
+    Attributes:
+        home: the folder; made when it is first needed.
+        tracking_uri: where MLflow keeps the runs; None for a database in `home`.
+        ledger_url: SQLAlchemy URL of the search state; None for a database in `home`.
+    """
+
+    home: Path = DEFAULT_HOME
+    tracking_uri: str | None = None
+    ledger_url: str | None = None
+
+    @property
+    def tracking(self) -> str:
+        """The MLflow tracking URI."""
+        return self.tracking_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+    @property
+    def ledger(self) -> str:
+        """The URL of the search state's database."""
+        return self.ledger_url or f"sqlite:///{self.home.resolve() / 'ledger.db'}"
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there can be studies here: always so for a ledger that is given by URL."""
+        return self.ledger_url is not None or (self.home / "ledger.db").exists()
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the artifacts of a local tracking store."""
+        return self.home.resolve() / "artifacts"
+
+    def make(self) -> None:
+        """Creates the folder.
+
+        Raises:
+            TunetrackError: it cannot be created.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TunetrackError(
+                f"the folder {self.home.resolve()} cannot be created: {error.strerror}; choose another with --home"
+            ) from error

@@ -1,0 +1,47 @@
+"""What a running study tells whoever watches it. The command line draws it; the default says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialOutcome
+
+__all__ = ["Progress", "StudyStart"]
+
+
+@dataclass(frozen=True)
+class StudyStart:
+    """What is known when the first trial is about to start.
+
+    Attributes:
+        name: the study's name in the ledger and in MLflow.
+        objectives: in order.
+        trials: number of trials in the budget; None where only time limits it.
+        finished: trials that earlier runs of this study have finished.
+        run_id: MLflow's id of the study's run.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    trials: int | None
+    finished: int
+    run_id: str
+
+
+class Progress:
+    """Receives the steps of a study, in order, from the thread that trains. Every method may be overridden."""
+
+    def study_started(self, start: StudyStart) -> None:
+        """The runs exist and the data is loaded."""
+
+    def trial_started(self, number: int, config: TrialConfig) -> None:
+        """A configuration has been proposed and is about to be trained."""
+
+    def epoch_finished(self, number: int, record: EpochRecord) -> None:
+        """An epoch of the running trial is done."""
+
+    def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
+        """The running trial has ended."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know while the study goes on."""

@@ -1,0 +1,142 @@
+"""A study's outcome as plain data: what Python callers, tables and scripts receive."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunetrack.ledger import TrialRecord
+from tunetrack.spec import Objective, TrialState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["StudyResult", "StudyTrial"]
+
+
+@dataclass(frozen=True)
+class StudyTrial:
+    """One trial of a study.
+
+    Attributes:
+        record: what the ledger knows of it.
+        run_id: its MLflow run; None where it has none.
+    """
+
+    record: TrialRecord
+    run_id: str | None
+
+    @property
+    def value(self) -> float | None:
+        """The first objective's value; None where the trial has no result."""
+        return self.record.values[0] if self.record.values else None
+
+    def document(self) -> dict[str, Any]:
+        """The trial as JSON-ready data: number, state, reason, parameters by path, values, MLflow run."""
+        record = self.record
+        return {
+            "number": record.number,
+            "state": record.state.value,
+            "reason": record.reason,
+            "params": record.params,
+            "values": None if record.values is None else list(record.values),
+            "run_id": self.run_id,
+        }
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study and its trials.
+
+    Attributes:
+        name: unique in its ledger.
+        objectives: in the order of the trials' values.
+        searched: paths of the searched parameters, in the order of the study file.
+        trials: in the order of their numbers.
+        run_id: the study's MLflow run; None where the tracking store does not know it.
+        experiment_id: the MLflow experiment of all its runs.
+        tracking_uri: where they are.
+        validation_images: how many images decide; None where trials differ.
+        test: ``test/accuracy`` and ``test/loss`` of the best trial, measured once after the search; may be empty.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    searched: tuple[str, ...]
+    trials: tuple[StudyTrial, ...]
+    run_id: str | None
+    experiment_id: str | None
+    tracking_uri: str
+    validation_images: int | None = None
+    test: dict[str, float] | None = None
+
+    def ranked(self) -> tuple[StudyTrial, ...]:
+        """The trials that have a value, best first by the first objective; equals in the order of their numbers."""
+        valued = [trial for trial in self.trials if trial.value is not None and trial.record.state.has_value]
+        sign = -1.0 if self.objectives[0].maximize else 1.0
+        return tuple(sorted(valued, key=lambda trial: sign * (trial.value or 0.0)))
+
+    @property
+    def best(self) -> StudyTrial | None:
+        """The trial with the best first objective; None where none has a value."""
+        return next(iter(self.ranked()), None)
+
+    def counts(self) -> dict[TrialState, int]:
+        """How many trials ended in each state."""
+        return dict(Counter(trial.record.state for trial in self.trials))
+
+    @property
+    def standard_error(self) -> float | None:
+        """Standard error of the best trial's accuracy, from the number of images that decide.
+
+        sqrt(p (1 - p) / n), the binomial one: what the same model would scatter by on other images of the same kind.
+        None for objectives other than the validation accuracy.
+        """
+        if self.best is None or self.best.value is None or not self.validation_images:
+            return None
+        if not str(self.objectives[0].metric).endswith("validation/accuracy"):
+            return None
+        return math.sqrt(self.best.value * (1.0 - self.best.value) / self.validation_images)
+
+    def within_standard_error(self) -> int:
+        """How many other trials lie within one standard error of the best; 0 where there is no standard error."""
+        best, error = self.best, self.standard_error
+        if best is None or error is None:
+            return 0
+        return sum(1 for trial in self.ranked() if abs((trial.value or 0.0) - (best.value or 0.0)) <= error) - 1
+
+    def frame(self) -> pd.DataFrame:
+        """The trials as a table: number, state, one column a value, one a parameter by path, run_id."""
+        import pandas as pd
+
+        names = [str(objective.metric) for objective in self.objectives]
+        rows = [
+            {
+                "number": trial.record.number,
+                "state": trial.record.state.value,
+                **dict(zip(names, trial.record.values or (), strict=False)),
+                **trial.record.params,
+                "run_id": trial.run_id,
+            }
+            for trial in self.trials
+        ]
+        return pd.DataFrame(rows)
+
+    def document(self) -> dict[str, Any]:
+        """The study as JSON-ready data."""
+        best = self.best
+        return {
+            "name": self.name,
+            "objectives": [
+                {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"}
+                for o in self.objectives
+            ],
+            "best_trial": None if best is None else best.record.number,
+            "test": self.test or {},
+            "tracking_uri": self.tracking_uri,
+            "experiment_id": self.experiment_id,
+            "run_id": self.run_id,
+            "trials": [trial.document() for trial in self.trials],
+        }

@@ -1,0 +1,35 @@
+"""Translates the study and its data into what tracking stores about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunetrack import training
+from tunetrack.spec import StudySpec
+from tunetrack.spec.config import DataConfig
+from tunetrack.spec.domains import CategoricalDomain
+from tunetrack.tracking import DatasetInfo, SearchedParam, StudyInfo
+from tunetrack.tracking import Objective as TrackedObjective
+
+__all__ = ["dataset_info", "study_info"]
+
+
+def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
+    """A study as tracking sees it; parameters of several branches that share a path are one."""
+    searched: dict[str, SearchedParam] = {}
+    for parameter in spec.space.parameters:
+        domain = parameter.domain
+        numeric = not isinstance(domain, CategoricalDomain)
+        log = numeric and domain.log  # type: ignore[union-attr]
+        known = searched.get(parameter.path)
+        text = domain.describe() if known is None else f"{known.text}; or {domain.describe()}"
+        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text)
+    objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
+    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key)
+
+
+def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo:
+    """A data set as MLflow lists it among a run's inputs."""
+    sizes = {"train": len(data.train.labels), "validation": len(data.validation.labels), "test": len(data.test.labels)}
+    source = str(Path(config.dir).resolve()) if config.dir else config.name
+    return DatasetInfo(data.name, data.digest, sizes, data.input_shape, data.classes, source)

@@ -1,0 +1,117 @@
+"""The one loop that runs trials: claim, train, tell, until the budget is spent. The same in every process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from tunetrack.errors import DataError, InterruptedStudyError
+from tunetrack.ledger import Ledger, Ticket
+from tunetrack.spec import EpochRecord, StudySpec, TrialConfig, TrialOutcome, TrialState, config_key, trial_params
+from tunetrack.study.data import ResidentSets
+from tunetrack.study.progress import Progress
+from tunetrack.study.stopping import StopSignals
+from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
+from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
+
+__all__ = ["Worker", "trial_artifacts"]
+
+
+@dataclass
+class Worker:
+    """Runs trials of one study in this process.
+
+    Attributes:
+        spec: the study.
+        ledger: its search state, shared by all workers.
+        run: its MLflow run.
+        sets: data sets already read.
+        progress: told of every step.
+        stop: signals that end the loop.
+    """
+
+    spec: StudySpec
+    ledger: Ledger
+    run: StudyRun
+    sets: ResidentSets
+    progress: Progress
+    stop: StopSignals
+    _started: float = field(default_factory=time.monotonic)
+    _spent_before: float | None = None
+
+    def work(self) -> None:
+        """Runs trials until the budget is spent or the search space is exhausted.
+
+        Raises:
+            InterruptedStudyError: a signal came; the running trial is KILLED in MLflow and waits in the ledger.
+            LedgerError: the search state cannot be read or written.
+            TrackingError: the tracking store cannot be written.
+        """
+        while not self._budget_spent():
+            self.stop.check()
+            ticket = self.ledger.ask()
+            if ticket is None:
+                self.progress.note("every combination of the search space has been tried")
+                return
+            self._run(ticket)
+
+    def _budget_spent(self) -> bool:
+        budget = self.spec.head.budget
+        if budget.trials is not None and self.ledger.finished_count() >= budget.trials:
+            return True
+        if budget.seconds is None:
+            return False
+        if self._spent_before is None:
+            self._spent_before = self.ledger.spent_seconds()
+        return self._spent_before + time.monotonic() - self._started >= budget.seconds
+
+    def _run(self, ticket: Ticket) -> None:
+        try:
+            config = self.spec.config(ticket.config)
+        except ValidationError as error:  # only a rule that ties two values together can still be broken here
+            self._not_built(ticket, "; ".join(found["msg"] for found in error.errors()))
+            return
+        trial = self.run.open_trial(ticket.number, trial_params(config), existing=ticket.retried)
+        self.progress.trial_started(ticket.number, config)
+        try:
+            result = self._result(ticket, config, trial)
+        except InterruptedStudyError as interrupt:
+            self.ledger.release(ticket)
+            trial.finish(TrialOutcome(TrialState.KILLED, reason=str(interrupt)))
+            raise
+        self.ledger.tell(ticket, result.outcome, config_key(config))
+        trial.finish(result.outcome, trial_artifacts(config, result))
+        self.progress.trial_finished(ticket.number, result.outcome)
+
+    def _result(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
+        twin = self.ledger.find_duplicate(config_key(config))
+        if twin is not None:
+            reason = f"same configuration as trial {twin.number}, whose result is reused"
+            return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.values, reason, duplicate_of=twin.number))
+
+        def watch_epoch(record: EpochRecord, value: float) -> bool:
+            trial.log_epoch(record)
+            self.progress.epoch_finished(ticket.number, record)
+            return self.ledger.report(ticket, record.epoch, value)
+
+        watch = TrialWatch(watch_epoch, self.stop.interruptible)
+        try:
+            data = self.sets.get(config)
+        except DataError as error:  # a data setting that is searched may ask for more images than there are
+            return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error)))
+        return run_trial(config, self.spec.objectives, data, watch)
+
+    def _not_built(self, ticket: Ticket, reason: str) -> None:
+        outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
+        trial = self.run.open_trial(ticket.number, ticket.params, existing=ticket.retried)
+        self.ledger.tell(ticket, outcome)
+        trial.finish(outcome)
+        self.progress.trial_finished(ticket.number, outcome)
+
+
+def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
+    """The files that a finished trial leaves in MLflow."""
+    files = {"error.txt": result.traceback.encode()} if result.traceback else {}
+    return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files)
