@@ -26,6 +26,7 @@ from tunetrack.report.style import (
     plain_ticks,
     scatter,
     units,
+    wrapped,
 )
 from tunetrack.report.values import unit, window
 from tunetrack.spec.records import TrialState
@@ -58,10 +59,11 @@ def draw_numeric_slices(slices: Sequence[SliceInfo], metric: str, maximize: bool
         one = slices[place]
         if log:
             axes.set_yscale("log")
+            log_ticks(axes.yaxis, *span)
         axes.set_ylim(*span)
         _points(axes, one, span, many, best)
         _value_scale(axes, one)
-        title = textwrap.fill(one.path, 34 if columns > 1 else 90)
+        title = wrapped(one.path, 34 if columns > 1 else 90)
         scale = "log scale" if one.log else ""
         absent = f"absent in {one.left_out:,}" if one.left_out else ""
         dress(axes, ", ".join(filter(None, (scale, absent))), title=title)
@@ -86,11 +88,12 @@ def draw_category_slices(slices: Sequence[SliceInfo], metric: str, maximize: boo
     span, log = _objective_axis([point.value for one in slices for point in one.points], maximize)
     many = sum(len(one.points) for one in slices) > MANY
     for axes, one, own in zip(panels.flat, slices, names, strict=True):
-        dress(axes, title=one.path)
+        dress(axes, title=wrapped(one.path, 70))
         axes.grid(False, axis="y")
         axes.set_xlim(*span)
         if log:
             axes.set_xscale("log")
+            log_ticks(axes.xaxis, *span)
         else:
             plain_ticks(axes, 8)
         axes.set_yticks(range(len(own)), own)
@@ -117,7 +120,7 @@ def draw_importance(params: Sequence[ParamImportance], trials: int) -> Figure:
         axes.plot([low, high], [place, place], color=INK, linewidth=1.3, solid_capstyle="butt")
         words = f"{100 * param.share:.0f} %   ({100 * param.low:.0f} to {100 * param.high:.0f})"
         axes.annotate(words, (high, float(place)), (6, 0), textcoords="offset points", va="center", fontsize=8.5)
-    axes.set_yticks(places, [textwrap.fill(param.path, 44) for param in params])
+    axes.set_yticks(places, [wrapped(param.path, 44) for param in params])
     axes.tick_params(axis="y", labelcolor=INK, labelsize=9)
     axes.set_ylim(len(params) - 0.4, -0.6)
     axes.set_xlim(0, max(100 * max(param.share, param.high) for param in params) * 1.22 + 1)
@@ -140,7 +143,7 @@ def _value_scale(axes: Axes, one: SliceInfo) -> None:
         axes.set_xscale("log")
         edge = (high / low) ** 0.06 if high > low else 1.5
         axes.set_xlim(low / edge, high * edge)
-        log_ticks(axes, low, high)
+        log_ticks(axes.xaxis, low, high)
         return
     pad = 0.06 * (high - low) or max(abs(high) * 0.1, 0.5)
     axes.set_xlim(low - pad, high + pad)

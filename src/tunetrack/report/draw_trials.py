@@ -25,6 +25,7 @@ from tunetrack.report.style import (
     dress,
     figure,
     legend,
+    log_ticks,
     plain_text,
     plain_ticks,
     scatter,
@@ -102,6 +103,7 @@ def draw_pareto(
     seconds = [v[2] for v in values]
     if seconds and min(seconds) > 0 and max(seconds) / min(seconds) > _LOG_FROM:
         axes.set_xscale("log")
+        log_ticks(axes.xaxis, min(seconds), max(seconds))
     elif values:
         plain_ticks(axes, 7)
     axes.margins(0.06, 0.1)
@@ -211,8 +213,10 @@ def _value_axis(axes: Axes, values: Sequence[float], maximize: bool, floor: bool
     low, high = window(values, maximize)
     beyond = sum(not low <= value <= high for value in values)
     if low > 0 and high / low > _LOG_FROM:
+        low, high = low / (2.6 if floor else 1.9), high * 1.25
         axes.set_yscale("log")
-        axes.set_ylim(low / (1.6 if floor else 1.15), high * 1.15)
+        log_ticks(axes.yaxis, low, high)
+        axes.set_ylim(low, high)
         return beyond
     pad = 0.06 * (high - low) or max(0.02 * abs(high), 1e-3)
     below = (2.2 if maximize else 3.6) if floor else 1.0  # the best one's label stands on the good side

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -40,6 +41,7 @@ __all__ = [
     "spread",
     "to_svg",
     "units",
+    "wrapped",
 ]
 
 INK, GREY, GRID = "#1f2933", "#52606d", "#e4e7eb"
@@ -156,17 +158,19 @@ def legend(above: Axes | Figure, counts: Sequence[tuple[TrialState, int]], extra
     )
 
 
-def log_ticks(axes: Axes, low: float, high: float) -> None:
-    """Ticks of a logarithmic x axis: decades, thinned to at most five; within one decade three round values."""
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Ticks of a logarithmic axis: decades, thinned to at most five; within two decades 1, 2, 5; else round values."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     if last - first >= 1:
-        step = -(-(last - first + 1) // 5)
-        values = [10.0**power for power in range(first, last + 1, step)]
+        values = [10.0**power for power in range(first, last + 1, -(-(last - first + 1) // 5))]
     else:
-        values = sorted({float(f"{value:.2g}") for value in (low, math.sqrt(low * high), high)})
-    axes.xaxis.set_major_locator(FixedLocator(values))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        values = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
+        values = [value for value in values if low <= value <= high]
+        if len(values) < 2:
+            values = sorted({float(f"{value:.2g}") for value in (low, math.sqrt(low * high), high)})
+    axis.set_major_locator(FixedLocator(values))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def plain_ticks(axes: Axes, count: int = 5, whole: bool = False) -> None:
@@ -191,6 +195,16 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     for index, place in zip(order, places, strict=True):
         result[index] = place
     return result
+
+
+def wrapped(path: str, width: int) -> str:
+    """A dotted path in lines of about `width` characters, broken only after a dot, slash or underscore."""
+    lines = [""]
+    for piece in re.findall(r"[^._/]+[._/]*|[._/]+", path):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
 
 
 def units(metric: str, unit: str) -> str:

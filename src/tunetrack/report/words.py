@@ -33,7 +33,7 @@ def certainty_words(table: StudyTable, info: CertaintyInfo) -> str:
     if info.front:
         numbers = ", ".join(str(number) for number in info.front[:20])
         more = f" and {len(info.front) - 20} more" if len(info.front) > 20 else ""
-        return f"No trial is better in every objective than these: {numbers}{more}."
+        return f"No other trial is as good in every objective and better in one: {numbers}{more}."
     if info.best is None:
         return ""
     if info.error is None or info.images is None:

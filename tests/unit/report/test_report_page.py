@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from urllib.parse import unquote
 
 import matplotlib as mpl
 import pandas as pd
@@ -22,7 +23,7 @@ from report_samples import (
 )
 
 from tunetrack.report import Context, render_report
-from tunetrack.report.style import spread
+from tunetrack.report.style import spread, wrapped
 from tunetrack.tracking.queries import StudyTable
 from tunetrack.tracking.study_info import SearchedParam
 
@@ -87,7 +88,7 @@ def test_the_front_in_words() -> None:
     words = check(render_report(table, history({}))).words
 
     assert "2 trials stand on the Pareto front" in words
-    assert "better in every objective than these: 0, 2." in words
+    assert "No other trial is as good in every objective and better in one: 0, 2." in words
 
 
 def test_everything_that_users_write_is_escaped() -> None:
@@ -132,6 +133,22 @@ def test_the_same_study_gives_the_same_page_in_every_thread_and_leaves_no_settin
     assert len(pages) == 2
     assert len(set(pages)) == 1
     assert dict(mpl.rcParams) == before
+
+
+def test_no_tick_is_left_as_a_formula() -> None:
+    """Texts are drawn as they are, so matplotlib's own powers of ten must not be used."""
+    values = [10.0**n for n in range(-4, 5)]
+    table = study(
+        [trial(n, (value, value), params={"optimizer.lr": value}) for n, value in enumerate(values)],
+        goals=[LOSS, SECONDS],
+    )
+
+    assert "mathdefault" not in unquote(render_report(table, history({"run0": values}, "validation/loss")))
+
+
+def test_paths_break_after_dots_and_underscores() -> None:
+    assert wrapped("model.block_0.a_long_name", 14) == "model.block_0.\na_long_name"
+    assert wrapped("$x$", 2) == "$x$"
 
 
 def test_labels_are_moved_apart_in_their_order() -> None:

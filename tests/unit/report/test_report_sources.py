@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,22 @@ INFO = StudyInfo(
 )
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; making one takes seconds of migrations, copying it none."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    connect(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty: Path) -> Iterator[TrackingStore]:
+    shutil.copy(empty, tmp_path / "mlflow.db")
+    with connect(f"sqlite:///{tmp_path / 'mlflow.db'}") as opened:
+        write_study(opened, tmp_path)
+        yield opened
+
+
 def write_study(store: TrackingStore, folder: Path) -> None:
     run = store.open_study(INFO, "images", folder / "artifacts")
     sizes = {"train": 1200, "validation": 400, "test": 100}
@@ -44,15 +62,9 @@ def write_study(store: TrackingStore, folder: Path) -> None:
     run.finish(StudyState.COMPLETE, best_trial=1)
 
 
-def test_a_stored_study_is_reported(tmp_path: Path) -> None:
-    with connect(f"sqlite:///{tmp_path / 'mlflow.db'}") as store:
-        write_study(store, tmp_path)
+def test_a_stored_study_is_reported(store: TrackingStore) -> None:
+    page = check(build_report(store, "digits-cnn"))
 
-        text = build_report(store, "digits-cnn")
-
-        with pytest.raises(TrackingError, match="there is no study 'other'"):
-            build_report(store, "other")
-    page = check(text)
     assert "5 trials searched 1 parameter" in page.words
     assert "trial 1 is the best with 0.9 ± 0.0150" in page.words  # 400 images, from the run's data set inputs
     assert "1 of 2 other finished trials lies within it" in page.words
@@ -64,13 +76,16 @@ def test_a_stored_study_is_reported(tmp_path: Path) -> None:
     assert "trial 1 ends at 0.9" in curves
 
 
-def test_a_study_whose_file_is_gone_is_still_reported(tmp_path: Path) -> None:
-    with connect(f"sqlite:///{tmp_path / 'mlflow.db'}") as store:
-        write_study(store, tmp_path)
-        for file in (tmp_path / "artifacts").rglob("study.yaml"):
-            file.unlink()
+def test_a_study_whose_file_is_gone_is_still_reported(store: TrackingStore, tmp_path: Path) -> None:
+    for file in (tmp_path / "artifacts").rglob("study.yaml"):
+        file.unlink()
 
-        page = check(build_report(store, "digits-cnn", "images"))
+    page = check(build_report(store, "digits-cnn", "images"))
 
     assert "trial 1 is the best" in page.words
     assert "kept & safe" not in page.words
+
+
+def test_an_unknown_study_is_named(store: TrackingStore) -> None:
+    with pytest.raises(TrackingError, match="there is no study 'other'"):
+        build_report(store, "other")
