@@ -1,0 +1,35 @@
+"""Writes a study's report as one HTML page from its stored runs; the numbers are apart from the drawing."""
+
+from __future__ import annotations
+
+from tunetrack.report.certainty import CertaintyInfo, certainty_info
+from tunetrack.report.curves import CurvesInfo, curves_info
+from tunetrack.report.history import HistoryInfo, history_info
+from tunetrack.report.importance import ImportanceInfo, importance_info
+from tunetrack.report.leaderboard import LeaderboardInfo, leaderboard_info
+from tunetrack.report.page import Context, render_report
+from tunetrack.report.slices import SliceInfo, slice_info
+from tunetrack.report.sources import build_report
+from tunetrack.report.states import FailureInfo, StatesInfo, failures_info, states_info
+
+__all__ = [
+    "CertaintyInfo",
+    "Context",
+    "CurvesInfo",
+    "FailureInfo",
+    "HistoryInfo",
+    "ImportanceInfo",
+    "LeaderboardInfo",
+    "SliceInfo",
+    "StatesInfo",
+    "build_report",
+    "certainty_info",
+    "curves_info",
+    "failures_info",
+    "history_info",
+    "importance_info",
+    "leaderboard_info",
+    "render_report",
+    "slice_info",
+    "states_info",
+]

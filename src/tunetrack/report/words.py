@@ -1,0 +1,99 @@
+"""Knows how a study's outcome reads in sentences: what was searched, what won, and how sure that is."""
+
+from __future__ import annotations
+
+from tunetrack.report.certainty import CertaintyInfo, binomial_error
+from tunetrack.report.leaderboard import LeaderboardInfo
+from tunetrack.report.states import StatesInfo
+from tunetrack.report.values import ranked, score
+from tunetrack.spec.records import TrialState
+from tunetrack.tracking.queries import StudyTable
+
+__all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural"]
+
+
+def headline(table: StudyTable, info: CertaintyInfo) -> str:
+    """One sentence: how much was searched for what, and what won."""
+    study = table.study.info
+    goals = " and ".join(f"{'highest' if goal.maximize else 'lowest'} {goal.metric}" for goal in study.objectives)
+    searched = plural(len(study.searched), "parameter")
+    start = f"{plural(len(table.trials), 'trial')} searched {searched} for the {goals}"
+    if len(study.objectives) > 1:
+        found = plural(len(info.front), "trial")
+        stands = "stands" if len(info.front) == 1 else "stand"
+        return f"{start}: {found} {stands} on the Pareto front." if info.front else f"{start}: none finished."
+    if info.best is None or info.value is None:
+        return f"{start}: none finished." if table.trials else f"No trial has started yet to search {searched}."
+    error = f" ± {info.error:.4f}" if info.error is not None else ""
+    return f"{start}: trial {info.best} is the best with {info.value:.5g}{error}."
+
+
+def certainty_words(table: StudyTable, info: CertaintyInfo) -> str:
+    """How sure the winner is, in one to three sentences; empty where nothing finished."""
+    if info.front:
+        numbers = ", ".join(str(number) for number in info.front[:20])
+        more = f" and {len(info.front) - 20} more" if len(info.front) > 20 else ""
+        return f"No other trial is as good in every objective and better in one: {numbers}{more}."
+    if info.best is None:
+        return ""
+    if info.error is None or info.images is None:
+        return f"No standard error is given: {info.reason}."
+    others = sum(trial.state is TrialState.COMPLETE and score(trial) is not None for trial in ranked(table)) - 1
+    parts = [f"± is one standard error of an accuracy measured on {info.images:,} validation images."]
+    if not others:
+        parts.append("It is the only finished trial.")
+    elif not info.near:
+        parts.append(f"None of the other {plural(others, 'finished trial')} lies within it.")
+    else:
+        lies, they = ("lies", "it") if len(info.near) == 1 else ("lie", "they")
+        near = f"{len(info.near):,} of {plural(others, 'other finished trial')}"
+        parts.append(f"{near} {lies} within it: {they} cannot be told apart from the winner by these images.")
+    if others >= 9:
+        parts.append("The best of many is also the luckiest of many, so expect a little less on new images.")
+    return " ".join(parts)
+
+
+def measured_words(info: CertaintyInfo, board: LeaderboardInfo, test_images: int | None) -> str:
+    """The best trial's accuracy on the test images; empty where it was not measured."""
+    for row in board.rows:
+        if row.test_accuracy is None or (info.best is not None and row.number != info.best):
+            continue
+        if not 0.0 <= row.test_accuracy <= 1.0 or not test_images:
+            return f"Test accuracy of trial {row.number}, not used to choose it: {row.test_accuracy:.5g}."
+        error = binomial_error(row.test_accuracy, test_images)
+        return (
+            f"Test accuracy of trial {row.number}, not used to choose it: "
+            f"{row.test_accuracy:.4f} ± {error:.4f} ({test_images:,} images)."
+        )
+    return ""
+
+
+def cost_words(info: StatesInfo) -> str:
+    """What all trials cost, and how much of it went to pruned ones."""
+    if not info.trials:
+        return "No trial has started."
+    words = f"{plural(info.trials, 'trial')} cost {duration(info.seconds)} of training in all"
+    if info.pruned_share:
+        pruned = next(row for row in info.rows if row.state is TrialState.PRUNED)
+        words += (
+            f", {duration(pruned.seconds)} of it ({info.pruned_share:.0%}) on {plural(pruned.count, 'pruned trial')}"
+        )
+    unknown = sum(row.unknown for row in info.rows)
+    if unknown:
+        words += f"; the cost of {plural(unknown, 'trial')} is not known yet"
+    return words + "."
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say it: ``41.2 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    if seconds < 99.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 trial``, ``2 trials``, ``1,000 trials``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
