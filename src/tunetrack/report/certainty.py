@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from tunetrack.report.values import number, pareto_front, ranked, score
+from tunetrack.spec.certainty import SHARES, binomial_error
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
-__all__ = ["CertaintyInfo", "binomial_error", "certainty_info"]
-
-#: Objectives that are a share of right answers, so that the binomial formula holds.
-_SHARES = ("validation/accuracy", "best/validation/accuracy")
+__all__ = ["CertaintyInfo", "certainty_info"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +35,6 @@ class CertaintyInfo:
     front: tuple[int, ...]
 
 
-def binomial_error(accuracy: float, images: int) -> float:
-    """Standard error of an accuracy measured on `images` images: sqrt(p (1 - p) / n).
-
-    What the same model would scatter by on other images of the same kind. It does not hold the scatter between
-    training seeds. At p = 0 or 1 the formula gives 0, so there the rule "3 / n" bounds p at 95 % and a third of the
-    bound is given. Any textbook; the rule of three: Hanley & Lippman-Hand 1983, doi:10.1001/jama.1983.03330370053031.
-
-    Args:
-        accuracy: fraction in [0, 1].
-        images: at least 1.
-    """
-    if accuracy in (0.0, 1.0):
-        return 1.0 / images
-    return math.sqrt(accuracy * (1.0 - accuracy) / images)
-
-
 def certainty_info(table: StudyTable, validation_images: int | None = None) -> CertaintyInfo:
     """The winner's standard error and the trials that lie within it; for several objectives the Pareto front.
 
@@ -73,7 +54,7 @@ def certainty_info(table: StudyTable, validation_images: int | None = None) -> C
     best, value = trials[0], score(trials[0]) or 0.0
     images = _images(best) or validation_images
     reason = ""
-    if goals[0].metric not in _SHARES:
+    if goals[0].metric not in SHARES:
         reason = f"{goals[0].metric} is no accuracy, so the number of images does not tell its scatter"
     elif images is None:
         reason = "the number of validation images is not known"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tunetrack.report.certainty import CertaintyInfo, binomial_error
+from tunetrack.report.certainty import CertaintyInfo
 from tunetrack.report.leaderboard import LeaderboardInfo
 from tunetrack.report.states import StatesInfo
 from tunetrack.report.values import ranked, score
+from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyTable
 

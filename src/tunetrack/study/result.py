@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunetrack.ledger import TrialRecord
 from tunetrack.spec import Objective, TrialState, flatten
+from tunetrack.spec.certainty import SHARES, binomial_error
 from tunetrack.spec.domains import Scalar
 
 if TYPE_CHECKING:
@@ -114,16 +114,12 @@ class StudyResult:
 
     @property
     def standard_error(self) -> float | None:
-        """Standard error of the best trial's accuracy, from the number of images that decide.
-
-        sqrt(p (1 - p) / n), the binomial one: what the same model would scatter by on other images of the same kind.
-        None for objectives other than the validation accuracy.
-        """
-        if self.best is None or self.best.value is None or not self.validation_images:
+        """Standard error of the best trial's accuracy (`binomial_error`); None for objectives that are no accuracy."""
+        if self.best is None or self.best.value is None or not self.validation_images or len(self.objectives) > 1:
             return None
-        if not str(self.objectives[0].metric).endswith("validation/accuracy"):
+        if self.objectives[0].metric not in SHARES:
             return None
-        return math.sqrt(self.best.value * (1.0 - self.best.value) / self.validation_images)
+        return binomial_error(self.best.value, self.validation_images)
 
     def within_standard_error(self) -> int:
         """How many other trials lie within one standard error of the best; 0 where there is no standard error."""

@@ -15,7 +15,13 @@ __all__ = ["dataset_info", "study_info"]
 
 
 def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
-    """A study as tracking sees it, under a name and a key of its own; parameters of several branches that share a path are one."""
+    """A study as tracking sees it; parameters of several branches that share a path are one.
+
+    Args:
+        spec: the study.
+        name: its name in the ledger.
+        key: what tells it from other studies of that name on the same server.
+    """
     searched: dict[str, SearchedParam] = {}
     # A path that some corner of the space lacks exists only where its branch is taken.
     present = [set(flatten(config)) for _, config in spec.space.corners()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,24 @@ from mlflow.entities import Run
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
+from tunetrack.tracking.lookups import read_artifact
 from tunetrack.tracking.mlflow_calls import equals
-from tunetrack.tracking.names import RunKind, StudyState, Tag
+from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 
-__all__ = ["StudyRow", "StudyTable", "TrackingStore", "TrialRow", "list_studies", "read_history", "read_study"]
+__all__ = [
+    "StudyRow",
+    "StudyTable",
+    "TrackingStore",
+    "TrialRow",
+    "image_counts",
+    "list_studies",
+    "read_history",
+    "read_study",
+    "study_file",
+]
 
 State = TypeVar("State", StudyState, TrialState)
 
@@ -174,6 +186,34 @@ def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence
                 latest = {point.step: point.value for point in sorted(points, key=lambda point: int(point.timestamp))}
                 rows += [(run_id, metric, step, latest[step]) for step in sorted(latest)]
     return pd.DataFrame(rows, columns=["run_id", "metric", "step", "value"])
+
+
+def image_counts(store: TrackingStore, study: StudyRow) -> dict[str, int]:
+    """Number of images by MLflow's data context (training, validation, test), as the study's run has them as inputs.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"read the data sets of {study.info.name!r}", store.uri):
+        run = store.client.get_run(study.run_id)
+    found = {}
+    for given in run.inputs.dataset_inputs if run.inputs else ():
+        part = next((tag.value for tag in given.tags if tag.key == "mlflow.data.context"), "")
+        images = json.loads(given.dataset.profile or "{}").get("images")
+        if part and isinstance(images, int) and images > 0:
+            found[part] = images
+    return found
+
+
+def study_file(store: TrackingStore, study: StudyRow) -> str:
+    """The text of the study file that is stored with a study's run; empty where there is none.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"read the study file of {study.info.name!r}", store.uri):
+        names = [artifact.path for artifact in store.client.list_artifacts(study.run_id)]
+    return read_artifact(store, study.run_id, File.STUDY).decode() if File.STUDY in names else ""
 
 
 def _experiments(store: TrackingStore) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_sampler_mistake_is_named(sampler: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize(
     ("pruner", "message"),
     [
-        ({"name": "median", "n_startup_trail": 1}, "pruner.n_startup_trail: unknown option; did you mean 'n_startup_"),
+        ({"name": "median", "n_startup_trail": 1}, "pruner.n_startup_trail: unknown option; did you mean n_startup_"),
         ({"name": "percentile"}, "pruner.percentile: is missing; float is required"),
         ({"name": "percentile", "percentile": 200.0}, "pruner: Percentile must be between 0 and 100"),
         ({"name": "threshold"}, "pruner: threshold needs lower, upper or both"),

@@ -27,9 +27,9 @@ from tunetrack.report import (
     slice_info,
     states_info,
 )
-from tunetrack.report.certainty import binomial_error
 from tunetrack.report.curves import curve_trials
 from tunetrack.report.values import pareto_front, window
+from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
 
 
