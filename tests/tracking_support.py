@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
 
 from tunetrack.server import ServerSpec, TrackingServer, running_server
 from tunetrack.spec.records import EpochRecord, Evaluation
@@ -41,6 +44,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, database_template: Path) ->
     shutil.copy(database_template, home / "mlflow.db")
     with running_server(ServerSpec(home, port=0, environment=dict(os.environ))) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def end_idle_artifact_threads() -> Iterator[None]:
+    """MLflow's artifact repositories keep idle threads, which end when the repository is collected."""
+    yield
+    gc.collect()
 
 
 def study_info(name: str = "fashion-cnn", maximize: bool = True) -> StudyInfo:

@@ -195,14 +195,38 @@ def start_server(spec: ServerSpec) -> TrackingServer:
 def running_server(spec: ServerSpec) -> Iterator[TrackingServer]:
     """`start_server` and, at the end of the ``with`` block, `TrackingServer.stop`.
 
+    In the main thread a SIGTERM inside the block, the start included, ends it by SystemExit(143). Without that, Python
+    would die at once and leave the server running.
+
     Raises:
         TrackingError: as `start_server`.
     """
-    server = start_server(spec)
+    with _sigterm_as_exit():
+        server = start_server(spec)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers, and only it receives signals
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    # A handler that the caller has set knows better.
+    ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, leave)
     try:
-        yield server
+        yield
     finally:
-        server.stop()
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 _SHAPE = {

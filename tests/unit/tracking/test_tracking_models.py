@@ -46,19 +46,17 @@ def network() -> object:
 def test_round_trip_with_one_three_and_five_images(
     store: TrackingStore, study: StudyRun, trial: TrialRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # torch.export sets it; monkeypatch takes it away again
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     net = network()
     rng = np.random.default_rng(0)
     request = ModelRequest(trial.run_id, ("torch", "mlflow"), {"classes": ["a", "b"]}, {"study": "fashion-cnn"})
     uri = study.log_model(net, rng.random((2, 1, 14, 14), dtype=np.float32), request)
     assert net.training, "the caller's network is left as it was"
     assert mlflow.active_run() is None
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store.uri)
-    try:
-        plain, served = mlflow.pytorch.load_model(uri), mlflow.pyfunc.load_model(uri)
-        by_run = mlflow.pyfunc.load_model(f"runs:/{trial.run_id}/model")
-    finally:
-        mlflow.set_tracking_uri(before)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    plain, served = mlflow.pytorch.load_model(uri), mlflow.pyfunc.load_model(uri)
+    by_run = mlflow.pyfunc.load_model(f"runs:/{trial.run_id}/model")
     net.eval()
     for count in (1, 3, 5):
         images = rng.random((count, 1, 14, 14), dtype=np.float32)
