@@ -15,3 +15,12 @@ def test_import_loads_no_heavy_library(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert done.stdout.split() == []
+
+
+def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
+    """`tunetrack --help` answers in under 0.3 s; what is tested is why: nothing heavy is imported."""
+    code = "import sys; from tunetrack.cli import main; main(['--help'], standalone_mode=False); "
+    code += f"print(sorted(set({sorted(HEAVY)!r}) & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage:" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -13,12 +14,20 @@ from tunetrack.errors import InterruptedStudyError, TunetrackError
 
 __all__ = ["main"]
 
+#: Read by the libraries when they are first imported; what the user has set stays.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it `deterministic: true` is refused on CUDA
+}
+
 
 class Commands(click.Group):
     """A group that turns tunetrack's errors into one message on stderr and the error's exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; a user's mistake never shows a traceback, a bug in tunetrack does."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         try:
             return super().invoke(ctx)
         except TunetrackError as error:

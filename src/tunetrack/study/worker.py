@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from tunetrack.errors import DataError, InterruptedStudyError
 from tunetrack.ledger import Ledger, Ticket
 from tunetrack.spec import (
     EpochRecord,
+    Objective,
     StudySpec,
     TrialConfig,
     TrialOutcome,
@@ -24,6 +26,7 @@ from tunetrack.study.progress import Progress
 from tunetrack.study.stopping import StopSignals
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
 from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
+from tunetrack.training import ResidentData
 
 __all__ = ["Worker", "trial_artifacts"]
 
@@ -39,6 +42,7 @@ class Worker:
         sets: data sets already read.
         progress: told of every step.
         stop: signals that end the loop.
+        train: runs one configuration; anything but `run_trial` is for measuring what the rest costs.
     """
 
     spec: StudySpec
@@ -47,6 +51,7 @@ class Worker:
     sets: ResidentSets
     progress: Progress
     stop: StopSignals
+    train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
     _started: float = field(default_factory=time.monotonic)
     _spent_before: float | None = None
 
@@ -123,7 +128,7 @@ class Worker:
             data = self.sets.get(config)
         except DataError as error:  # a data setting that is searched may ask for more images than there are
             return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error)))
-        return run_trial(config, self.spec.objectives, data, watch)
+        return self.train(config, self.spec.objectives, data, watch)
 
     def _not_built(self, ticket: Ticket, reason: str) -> None:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)

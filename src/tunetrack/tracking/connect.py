@@ -5,6 +5,7 @@ MLflow itself retries an unreachable server or database for minutes before it sa
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -22,6 +23,10 @@ from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.writer import WriterLimits
 
 __all__ = ["connect"]
+
+# "Creating initial MLflow database tables..." in the middle of a progress display helps nobody.
+for _chatty in ("mlflow.store.db.utils", "alembic"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _FORMS = "sqlite:///path/to/mlflow.db, http://host:port, https://host, postgresql://user:password@host/name"

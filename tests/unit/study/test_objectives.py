@@ -1,0 +1,56 @@
+"""The numbers that a trial is judged by."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunetrack.spec import EpochRecord, Objective
+from tunetrack.study.objectives import final_metrics, is_better, running_value
+
+
+def record(epoch: int, loss: float, accuracy: float) -> EpochRecord:
+    return EpochRecord(epoch, 2 * loss, accuracy / 2, loss, accuracy, 0.1, 1.5, 100.0)
+
+
+RECORDS = [record(1, 0.9, 0.5), record(2, 0.4, 0.8), record(3, 0.3, 0.8), record(4, 0.6, 0.7)]
+
+
+def test_best_and_final_are_kept_apart() -> None:
+    metrics = final_metrics(RECORDS, parameters=42)
+    assert metrics["best/epoch"] == 2  # the first of two equal epochs
+    assert metrics["best/validation/accuracy"] == 0.8
+    assert metrics["best/validation/loss"] == 0.3
+    assert metrics["final/validation/accuracy"] == 0.7
+    assert metrics["final/train/loss"] == 1.2
+    assert metrics["model/parameters"] == 42
+    assert metrics["train_seconds"] == 6.0
+
+
+def test_a_trial_without_an_epoch_has_no_best() -> None:
+    assert final_metrics([], 42) == {"model/parameters": 42.0, "train_seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("validation/accuracy", 0.7),
+        ("validation/loss", 0.6),
+        ("train/accuracy", 0.35),
+        ("train/loss", 1.2),
+        ("best/validation/accuracy", 0.8),
+        ("best/validation/loss", 0.3),
+        ("model/parameters", 42.0),
+        ("train_seconds", 6.0),
+    ],
+)
+def test_every_objective_has_its_value(metric: str, value: float) -> None:
+    assert running_value(Objective(metric=metric), RECORDS, 42) == value
+
+
+def test_direction_follows_from_the_metric_or_is_given() -> None:
+    assert Objective(metric="best/validation/accuracy").maximize
+    assert not Objective(metric="validation/loss").maximize
+    assert not Objective(metric="validation/accuracy", direction="minimize").maximize
+    assert is_better(Objective(metric="validation/loss"), 0.1, 0.2)
+    assert not is_better(Objective(metric="validation/accuracy"), 0.1, 0.2)
+    assert is_better(Objective(metric="validation/accuracy"), 0.1, None)

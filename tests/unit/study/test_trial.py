@@ -1,0 +1,82 @@
+"""One trial from its configuration to its outcome, with the real trainer on scikit-learn's digits."""
+
+from __future__ import annotations
+
+import pytest
+
+from study_support import tiny
+from tunetrack import training
+from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialState, load_config
+from tunetrack.study.data import KEPT, ResidentSets
+from tunetrack.study.trial import TrialWatch, run_trial
+
+OBJECTIVES = (Objective(metric="validation/accuracy"), Objective(metric="model/parameters"))
+
+
+def config(**changes: object) -> TrialConfig:
+    fixed = tiny(model={"filters": 4, "num_layers": 1}, optimizer={"name": "adam", "lr": 0.01})
+    return load_config(fixed, {path.replace("__", "."): value for path, value in changes.items()})
+
+
+@pytest.fixture(scope="module")
+def data() -> training.ResidentData:
+    return training.load_data(config().data)
+
+
+def test_a_complete_trial_leaves_everything(data: training.ResidentData) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def watch(record: EpochRecord, value: float) -> bool:
+        seen.append((record.epoch, value))
+        return False
+
+    result = run_trial(config(), OBJECTIVES, data, TrialWatch(watch))
+    assert result.outcome.state is TrialState.COMPLETE
+    assert result.outcome.values == (result.records[-1].validation_accuracy, result.outcome.metrics["model/parameters"])
+    assert seen == [(record.epoch, record.validation_accuracy) for record in result.records]
+    assert result.evaluation is not None
+    assert result.evaluation.accuracy == result.records[-1].validation_accuracy
+    assert sum(map(sum, result.evaluation.confusion)) == 100
+    assert result.weights is not None
+    again = training.evaluate(config(), data, training.weights_from_bytes(result.weights), "validation")
+    assert again == result.evaluation
+
+
+def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:
+    result = run_trial(config(trainer__epochs=50), OBJECTIVES, data, TrialWatch(lambda record, _: record.epoch == 2))
+    assert result.outcome.state is TrialState.PRUNED
+    assert result.outcome.values is None
+    assert result.outcome.reason == "pruned after epoch 2 of 50"
+    assert len(result.records) == 2
+
+
+def test_what_cannot_be_built_is_infeasible(data: training.ResidentData) -> None:
+    result = run_trial(config(model__num_layers=4), OBJECTIVES, data, TrialWatch())
+    assert result.outcome.state is TrialState.INFEASIBLE
+    assert "layer 4 of 4" in result.outcome.reason
+    assert result.records == ()
+
+
+def test_divergence_fails_the_trial_with_its_reason(data: training.ResidentData) -> None:
+    wild = config(optimizer={"name": "sgd", "lr": 1e30})
+    result = run_trial(wild, OBJECTIVES, data, TrialWatch())
+    assert result.outcome.state is TrialState.FAILED
+    assert "loss became" in result.outcome.reason
+    assert "TrainingDivergedError" in result.traceback
+
+
+def test_an_interruption_is_not_an_outcome(data: training.ResidentData) -> None:
+    def interrupt(record: EpochRecord, value: float) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(config(), OBJECTIVES, data, TrialWatch(interrupt))
+
+
+def test_data_sets_are_read_once_and_few_are_kept() -> None:
+    sets = ResidentSets()
+    first = sets.get(config())
+    assert sets.get(config(model__filters=8)) is first
+    for seed in range(1, KEPT + 1):
+        sets.get(config(data__seed=seed))
+    assert sets.get(config()) is not first

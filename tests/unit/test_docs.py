@@ -1,0 +1,50 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from study_support import ROOT, child_environment
+from tunetrack.spec import load_study
+from tunetrack.spec.loading import read_yaml
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_tables_and_schema_are_up_to_date() -> None:
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "write-study-docs"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=child_environment(),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_study_file_of_the_readme_is_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert load_study(read_yaml(blocks[0])).name == "fashion-cnn"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
+def test_study_files_are_valid_and_point_to_their_schema(path: Path) -> None:
+    load_study(path)
+    assert path.read_text().startswith("# yaml-language-server: $schema=study.schema.json\n")
+
+
+def test_nothing_names_a_registry_or_a_home_folder() -> None:
+    for path in [ROOT / "pyproject.toml", ROOT / "conda.yaml", ROOT / "Makefile", *PAGES]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"/root/|/home/\w+/|index-url|simple/", text), path
