@@ -22,7 +22,7 @@ def test_run_list_show_and_report(home: Path, tmp_path: Path) -> None:
     ran = command("run", study, "--home", home, "--set", "trainer.epochs=1", "--trials", 2)
     assert ran.returncode == 0, ran.stderr
     assert "2 trials: ● 2 COMPLETE" in ran.stdout
-    assert f"tunetrack serve --home {home}" in ran.stdout.replace("\n", "")
+    assert f"tunetrack serve --home {home}" in ran.stdout
     assert "● trial 1  COMPLETE" in ran.stderr
     shown = json.loads(command("show", "tiny", "--home", home, "--json").stdout)
     assert [trial["number"] for trial in shown["trials"]] == [0, 1]
@@ -44,7 +44,7 @@ def test_train_is_a_study_of_one_trial(home: Path, tmp_path: Path) -> None:
     fixed = tiny(model={"filters": 4, "num_layers": 1}, optimizer={"name": "adam", "lr": 0.01})
     ran = command("train", write_study(tmp_path / "fixed.yaml", fixed), "--home", home)
     assert ran.returncode == 0, ran.stderr
-    assert "1 trials: ● 1 COMPLETE" in ran.stdout
+    assert "1 trial: ● 1 COMPLETE" in ran.stdout
     ranged = command("train", write_study(tmp_path / "ranged.yaml", tiny()), "--home", home)
     assert ranged.returncode == 2
     assert "model.filters: one configuration has values only" in ranged.stderr

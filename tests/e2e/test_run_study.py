@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 import tunetrack
 from study_support import tiny
 from tunetrack.errors import LedgerError, SpecError, StudyFailedError
+from tunetrack.server import TrackingServer
 from tunetrack.spec import TrialState
 
 
@@ -92,6 +93,18 @@ def test_study_can_be_read_back(study: tunetrack.StudyResult) -> None:
     assert tunetrack.list_studies(home)[0]["state"] == "COMPLETE"
     with pytest.raises(LedgerError, match="no study 'other'"):
         tunetrack.load_study("other", home)
+
+
+def test_a_server_takes_the_runs_as_well(tmp_path: Path, server: TrackingServer) -> None:
+    result = tunetrack.run_study(tiny(name="over-http"), home=tmp_path / "home", tracking_uri=server.base_url, trials=2)
+    client = MlflowClient(server.base_url)
+    assert result.best is not None
+    names = {item.path for item in client.list_artifacts(result.best.run_id)}
+    assert {"config.yaml", "weights.pt", "confusion_matrix.csv"} <= names
+    assert client.get_run(result.run_id).data.tags["study.state"] == "COMPLETE"
+    assert len(client.search_logged_models([result.experiment_id])) == 1
+    again = tunetrack.load_study("over-http", tmp_path / "home")  # finds the server by itself
+    assert [trial.run_id for trial in again.trials] == [trial.run_id for trial in result.trials]
 
 
 def test_wrong_override_starts_nothing(tmp_path: Path) -> None:

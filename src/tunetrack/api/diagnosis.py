@@ -115,7 +115,7 @@ def _ledger(place: Place) -> list[Finding]:
         studies = list_studies(place)
     except LedgerError as error:
         return [Finding(Verdict.FAILURE, "Ledger", str(error))]
-    findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} studies")]
+    findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}")]
     for study in studies:
         if study["state"] == "INTERRUPTED":
             text = "was interrupted; its study file with --resume goes on with it"

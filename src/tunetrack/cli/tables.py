@@ -29,6 +29,9 @@ __all__ = [
     "print_validation",
 ]
 
+#: Characters a line where standard output is no terminal.
+PIPE_WIDTH = 160
+
 #: Stands for a parameter of a branch that the trial did not take.
 NOT_THERE = "–"
 
@@ -36,6 +39,12 @@ NOT_THERE = "–"
 def print_json(data: Any) -> None:
     """Any JSON-ready data, indented."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _console() -> Console:
+    """Standard output; a file or a pipe has no width of its own and gets enough for one row a trial."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def _table(*columns: str, **options: Any) -> Table:
@@ -48,7 +57,7 @@ def _table(*columns: str, **options: Any) -> Table:
 
 def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
     """The best trials, how sure that is, and what to type next."""
-    console = Console()
+    console = _console()
     console.print()
     if result.best is not None:
         console.print(_ranking(result, top, console.width))
@@ -87,7 +96,7 @@ def _params(trial: StudyTrial, searched: Sequence[str]) -> list[str]:
 
 
 def _states(result: StudyResult) -> Text:
-    text = Text(f"{len(result.trials)} trials: ")
+    text = Text(f"{len(result.trials)} trial{'' if len(result.trials) == 1 else 's'}: ")
     counts = result.counts()
     parts = [
         (f"{STATE_SIGNS[state][0]} {counts[state]} {state.value}", STATE_SIGNS[state][1])
@@ -126,7 +135,7 @@ def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
 
 def print_validation(summary: Mapping[str, Any]) -> None:
     """What `tunetrack validate` found in a good study file."""
-    console = Console()
+    console = _console()
     console.print(Text.assemble((summary["name"], "bold"), " is valid"))
     goals = ", ".join(f"{goal['direction']} {goal['metric']}" for goal in summary["objectives"])
     console.print(f"  objective     {goals}", highlight=False)
@@ -150,7 +159,7 @@ def print_validation(summary: Mapping[str, Any]) -> None:
 
 def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
     """What `tunetrack list` found."""
-    console = Console()
+    console = _console()
     if not studies:
         console.print(f"No studies in {home}. Start one: tunetrack run search_spaces/quickstart.yaml", highlight=False)
         return
@@ -166,7 +175,7 @@ def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
 
 def print_links(base: str, links: Sequence[StudyLink]) -> None:
     """Where the server is and which link opens which study."""
-    console = Console()
+    console = _console()
     console.print(Text.assemble("MLflow is at ", (base, "bold"), "  (Ctrl-C stops it)"))
     for link in links:
         console.print(f"  {link.study}", highlight=False, style="bold")
@@ -179,7 +188,7 @@ def print_links(base: str, links: Sequence[StudyLink]) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """What `tunetrack doctor` found."""
-    console = Console()
+    console = _console()
     table = _table("", "", "")
     table.show_header = False
     for finding in findings:

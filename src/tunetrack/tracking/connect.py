@@ -24,9 +24,10 @@ from tunetrack.tracking.writer import WriterLimits
 
 __all__ = ["connect"]
 
-# "Creating initial MLflow database tables..." in the middle of a progress display helps nobody.
-for _chatty in ("mlflow.store.db.utils", "alembic"):
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
+# "Creating initial MLflow database tables..." in the middle of a progress display helps nobody, and the SQL of a failed
+# statement still less: the failure itself is raised, and `translated` says it in words.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _FORMS = "sqlite:///path/to/mlflow.db, http://host:port, https://host, postgresql://user:password@host/name"
