@@ -131,6 +131,20 @@ def test_a_study_in_pieces_is_the_study_in_one_go(home: Path, sampler: dict[str,
     assert len({trial.run_id for trial in pieces.trials}) == 4
 
 
+def test_no_trial_starts_after_the_time_is_up_and_earlier_time_counts(home: Path) -> None:
+    document = tiny(budget={"seconds": 0.001})
+    assert len(tunetrack.run_study(document, home=home).trials) == 1
+    with_more = tunetrack.run_study(document, home=home, resume=True)
+    assert len(with_more.trials) == 1
+
+
+def test_a_finite_space_ends_the_study(home: Path) -> None:
+    document = tiny(model={"filters": {"choices": [4, 8]}}, optimizer={"name": "adam"}, budget={"trials": 50})
+    result = tunetrack.run_study(document, home=home)
+    assert {trial.params["model.filters"] for trial in result.trials} == {4, 8}
+    assert len(result.trials) < 50
+
+
 def test_a_configuration_is_trained_once(home: Path) -> None:
     document = tiny(model={"filters": {"choices": [4, 8]}}, optimizer={"name": "adam"}, budget={"trials": 5})
     result = tunetrack.run_study(document, home=home)
