@@ -1,6 +1,6 @@
 """Measures our trainer against a plain PyTorch loop: images per second, and the accuracy that both reach.
 
-Run it with `python benchmarks/trainer.py --data-dir DIR` (DIR holds FashionMNIST/raw); about 7 minutes, `--quick` one.
+Run it with `python benchmarks/trainer.py --data-dir DIR` (DIR holds FashionMNIST/raw); about 17 minutes, `--quick` one.
 The result goes to `benchmarks/results/trainer.json`.
 
 Every way of training ("arm") lives in a process of its own, since the allocator's settings are the process's. Only one
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default=os.environ.get("TUNETRACK_DATA_DIR", "data"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--round-train", type=int, default=6400, help="images of a timed round")
-    parser.add_argument("--train", type=int, default=20000, help="training images for the accuracy")
+    parser.add_argument("--train", type=int, nargs="+", default=[20000, 50000], help="training images for the accuracy")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="two rounds, one seed, few images; writes nothing")
@@ -240,7 +240,7 @@ def main() -> None:
         _serve(given.serve, json.loads(given.options))
         return
     if given.quick:
-        given.rounds, given.round_train, given.train, given.seeds = 2, 3200, 6400, 1
+        given.rounds, given.round_train, given.train, given.seeds = 2, 3200, [6400], 1
     options = {"data_dir": given.data_dir, "validation": 10000}
     result = {
         "what": "Fashion-MNIST, 3 layers of 64 filters, kernel 3, max-pool 2, batch 64, Adam, one thread each",
@@ -248,7 +248,7 @@ def main() -> None:
         "machine": describe_machine(),
         "load_average_at_start": round(os.getloadavg()[0], 2),
         "speed": _speed({**options, "train": given.round_train}, given.rounds),
-        "accuracy": _accuracy({**options, "train": given.train}, given.seeds, given.epochs),
+        "accuracy": [_accuracy({**options, "train": train}, given.seeds, given.epochs) for train in given.train],
         "did_not_pay": DID_NOT_PAY,
     }
     text = json.dumps(result, indent=2) + "\n"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tunetrack._version import __version__
+
 if TYPE_CHECKING:
     from tunetrack.api import (
         StudyResult,
@@ -28,8 +30,6 @@ __all__ = [
     "run_study",
     "train",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -159,3 +160,38 @@ def _runs(client: MlflowClient) -> dict[str, Run]:
         return {}
     found = client.search_runs([experiment.experiment_id])
     return {run.data.tags["tunetrack.kind"]: run for run in found if "tunetrack.kind" in run.data.tags}
+
+
+def test_doctor_looks_at_everything_and_says_what_is_wrong(home: Path) -> None:
+    good = command("doctor", "--home", home, "--json")
+    assert good.returncode == 0, good.stderr
+    subjects = {finding["subject"]: finding["verdict"] for finding in json.loads(good.stdout)}
+    assert subjects == dict.fromkeys(("Python", "Packages", "Trainer", "Home", "Tracking", "Ledger"), "ok")
+    (home / "ledger.db").write_text("no database")
+    bad = command("doctor", "--home", home)
+    assert bad.returncode == 1
+    assert "is no SQLite database" in " ".join(bad.stdout.split())
+
+
+def test_serve_prints_the_links_and_ends_with_a_signal(home: Path, tmp_path: Path) -> None:
+    ran = command("run", write_study(tmp_path / "tiny.yaml", tiny()), "--home", home, "--trials", 1)
+    assert ran.returncode == 0, ran.stderr
+    child = subprocess.Popen(
+        [sys.executable, "-u", "-m", "tunetrack", "serve", "--home", str(home), "--port", "0"],
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    lines = [child.stdout.readline().strip() for _ in range(3)]
+    assert lines[1] == "tiny"
+    assert "workflowType=machine_learning" in lines[2]
+    assert "viewStateShareKey=" in lines[2]
+    base = lines[2].split("/#/")[0]
+    assert requests.get(f"{base}/health", timeout=10).ok
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{base}/health", timeout=2)

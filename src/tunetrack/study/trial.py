@@ -36,7 +36,7 @@ class TrialResult:
         outcome: its state, values and final numbers.
         records: its epochs in order.
         evaluation: its answers on the validation images; None where it was not trained to the end.
-        weights: its state dict as a file's content; None like evaluation.
+        weights: its state dict as a file's content, also of a pruned trial; None where it has none.
         traceback: of the exception that ended it; empty otherwise.
     """
 
@@ -68,7 +68,7 @@ def run_trial(
         for record in _interruptibly(iter(fit), watch):
             records.append(record)
             if watch.epoch(record, running_value(objectives[0], records, summary.parameters)):
-                return _pruned(config, records, summary.parameters)
+                return _pruned(fit, records, summary.parameters)
         with watch.interruptible():
             evaluation = fit.evaluate("validation")
             weights = training.weights_to_bytes(fit.state_dict())
@@ -93,7 +93,7 @@ def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator
         yield record
 
 
-def _pruned(config: TrialConfig, records: list[EpochRecord], parameters: int) -> TrialResult:
-    reason = f"pruned after epoch {records[-1].epoch} of {config.trainer.epochs}"
+def _pruned(fit: training.Fit, records: list[EpochRecord], parameters: int) -> TrialResult:
+    reason = f"pruned after epoch {records[-1].epoch} of {fit.config.trainer.epochs}"
     outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=final_metrics(records, parameters))
-    return TrialResult(outcome, tuple(records))
+    return TrialResult(outcome, tuple(records), weights=training.weights_to_bytes(fit.state_dict()))

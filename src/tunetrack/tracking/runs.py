@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from tunetrack._version import __version__
 from tunetrack.spec.records import EpochRecord, TrialOutcome, TrialState
 from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.datasets import DatasetInfo, dataset_inputs
@@ -19,7 +19,7 @@ from tunetrack.tracking.study_info import StudyInfo, describe_study
 from tunetrack.tracking.values import ParamValue, encode_params
 from tunetrack.tracking.writer import Action, BackgroundWriter, Batch, RunSlot
 
-__all__ = ["StudyRun", "TrialRun", "package_version"]
+__all__ = ["StudyRun", "TrialRun"]
 
 
 class TrialRun:
@@ -232,7 +232,7 @@ class StudyRun:
             return found
         tags = {
             Tag.KIND: RunKind.TRIAL.value,
-            Tag.VERSION: package_version(),
+            Tag.VERSION: __version__,
             Tag.STUDY_NAME: self.info.name,
             Tag.TRIAL_KEY: key,
             Tag.TRIAL_NUMBER: str(trial.number),
@@ -252,11 +252,3 @@ def _metrics_batch(slot: RunSlot, metrics: Mapping[str, float], step: int) -> Ba
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def package_version() -> str:
-    """tunetrack's version, or ``source`` where it runs without being installed."""
-    try:
-        return version("tunetrack")
-    except PackageNotFoundError:
-        return "source"

@@ -12,12 +12,13 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from tunetrack._version import __version__
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.artifacts import to_yaml
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
-from tunetrack.tracking.runs import StudyRun, package_version
+from tunetrack.tracking.runs import StudyRun
 from tunetrack.tracking.study_info import StudyInfo, describe_study, info_from_tags, info_tags
 from tunetrack.tracking.views import SavedView, write_view
 from tunetrack.tracking.writer import BackgroundWriter, WriterLimits, WriterStatus
@@ -74,7 +75,7 @@ class TrackingStore:
                 raise TrackingError(f"the study name {info.name!r} cannot be used: {error}") from error
             tags = {
                 Tag.KIND: RunKind.STUDY.value,
-                Tag.VERSION: package_version(),
+                Tag.VERSION: __version__,
                 Tag.STUDY_STATE: StudyState.RUNNING.value,
                 Tag.NOTE: describe_study(info),
                 **info_tags(info),
