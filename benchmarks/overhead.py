@@ -214,7 +214,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     mpl.use("agg")
-    fashion = {"data.dir": options.data_dir, "budget.trials": 3, "trainer.epochs": 1, "data.train": 20000}
+    fashion = {
+        "data.dir": options.data_dir,
+        "model.num_layers": {"low": 1, "high": 3},  # what cannot be built trains nothing and measures nothing
+        "trainer.epochs": 1,
+        "budget.trials": 3,
+    }
     result = {
         "what": "cost of search and tracking, local sqlite, one process",
         "date": today(),
