@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -60,3 +61,24 @@ def test_nothing_names_a_registry_or_a_home_folder() -> None:
     for path in [ROOT / "pyproject.toml", ROOT / "conda.yaml", ROOT / "Makefile", *PAGES]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/root/|/home/\w+/|index-url|simple/", text), path
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
+    """Numbers in the README, each as it stands in benchmarks/results."""
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    trainer = json.loads((ROOT / "benchmarks" / "results" / "trainer.json").read_text())
+    overhead = json.loads((ROOT / "benchmarks" / "results" / "overhead.json").read_text())
+    speed, no_op = trainer["speed"]["ratio_to_plain"], overhead["no_op_trials"]
+    small, large = (run["mean_difference_percentage_points"]["validation"] for run in trainer["accuracy"])
+    share = {name: value["share_percent"] for name, value in overhead["tracker_share_of_trial_time"].items()}
+    ours = speed["tunetrack"]
+    for words in (
+        f"{ours['median']} times ({ours['min']} to {ours['max']} in {trainer['speed']['rounds']} rounds)",
+        f"`precision: fp32` it is {speed['tunetrack_fp32']['median']} times",
+        f"{small:+.2f} points (20,000 training images), {large:+.2f} points (50,000)",
+        f"{no_op['ms_a_trial']['tunetrack']['median']} ms",
+        f"glued together take {no_op['glued_to_tunetrack']['median']} times that",
+        f"| {no_op['growth_ratio']['tunetrack']['median']} times |",
+        f"quickstart {share['quickstart']} %, Fashion-MNIST {share['fashion_mnist']} %",
+    ):
+        assert words in text, words
