@@ -35,7 +35,8 @@ def test_result_names_the_best_trial(study: tunetrack.StudyResult) -> None:
     assert study.best.value == max(trial.value for trial in study.trials if trial.value is not None)
     assert study.validation_images == 100
     assert study.test is not None
-    assert 0.0 <= study.test["test/accuracy"] <= 1.0
+    assert 0.0 <= study.test.accuracy <= 1.0
+    assert [look.trial for look in study.looks] == [study.best.number]
     assert list(study.frame()["number"]) == [0, 1, 2]
 
 
@@ -129,6 +130,22 @@ def test_a_study_in_pieces_is_the_study_in_one_go(home: Path, sampler: dict[str,
     assert [trial.params for trial in pieces.trials] == [trial.params for trial in whole.trials]
     assert [trial.values for trial in pieces.trials] == [trial.values for trial in whole.trials]
     assert len({trial.run_id for trial in pieces.trials}) == 4
+
+
+def test_the_test_images_are_looked_at_once_a_winner(home: Path) -> None:
+    document = tiny(sampler={"name": "random", "seed": 0})
+    looks = [tunetrack.run_study(document, home=home, trials=1).looks]
+    for trials in (1, 2, 4, 6):
+        looks.append(tunetrack.run_study(document, home=home, trials=trials, resume=True).looks)
+    result = tunetrack.load_study("tiny", home)
+    assert looks[0] == looks[1]  # nothing new, so no look
+    winners = [look.trial for look in result.looks]
+    assert winners == sorted(set(winners))
+    assert winners[-1] == result.best.number if result.best else False
+    assert ("no longer untouched" in result.test_in_words()) == (len(winners) > 1)
+    assert len(winners) > 1  # with this seed a later trial wins
+    models = MlflowClient(result.tracking_uri).search_logged_models([result.experiment_id])
+    assert len(models) == len(winners)
 
 
 def test_no_trial_starts_after_the_time_is_up_and_earlier_time_counts(home: Path) -> None:

@@ -12,7 +12,7 @@ from tunetrack.ledger import Ledger, TrialRecord, is_dead
 from tunetrack.ledger import list_studies as ledger_studies
 from tunetrack.spec import StudySpec, TrialState
 from tunetrack.spec.loading import Source
-from tunetrack.study import Launch, Place, Progress, StudyResult, launch, read_result
+from tunetrack.study import INTERRUPTED, Launch, Place, Progress, StudyResult, launch, read_result
 from tunetrack.tracking import connect
 
 __all__ = ["launch_study", "list_studies", "load_study", "run_study", "train"]
@@ -136,7 +136,7 @@ def _listing(ledger: Ledger) -> dict[str, Any]:
 def _study_state(ledger: Ledger) -> str:
     if any(_is_worked_on(record) for record in ledger.trials()):
         return "RUNNING"
-    return str(ledger.attributes().get("state", "INTERRUPTED"))
+    return str(ledger.attributes().get("state", INTERRUPTED))
 
 
 def _is_worked_on(record: TrialRecord) -> bool:

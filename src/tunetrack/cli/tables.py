@@ -119,8 +119,8 @@ def _certainty(result: StudyResult) -> list[str]:
             f"{metric_text(best.value or 0)} ± {error:.4f} (standard error from {result.validation_images:,} "
             f"validation images); {others} within that of the best."
         )
-    if result.test:
-        lines.append(f"Test accuracy of the best trial, looked at once: {result.test['test/accuracy']:.4f}")
+    if result.test is not None:
+        lines.append(result.test_in_words())
     return lines
 
 

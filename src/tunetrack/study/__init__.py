@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tunetrack.study.launch import Launch, launch
+from tunetrack.study.launch import INTERRUPTED, Launch, launch
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.result import StudyResult, StudyTrial
 
 __all__ = [
+    "INTERRUPTED",
     "Launch",
     "Place",
     "Progress",

@@ -8,7 +8,7 @@ from tunetrack import training
 from tunetrack.errors import TrackingError
 from tunetrack.spec import StudySpec
 from tunetrack.study.data import ResidentSets
-from tunetrack.study.result import StudyTrial
+from tunetrack.study.result import HeldOut, StudyTrial
 from tunetrack.tracking import (
     File,
     ModelRequest,
@@ -25,9 +25,7 @@ __all__ = ["crown"]
 EXAMPLE_IMAGES = 4
 
 
-def crown(
-    spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun, sets: ResidentSets
-) -> dict[str, float]:
+def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun, sets: ResidentSets) -> HeldOut:
     """Logs the best trial's model and measures it on the test images.
 
     Args:
@@ -38,7 +36,7 @@ def crown(
         sets: data sets already read.
 
     Returns:
-        ``test/accuracy``, fraction in [0, 1], and ``test/loss``, also logged on both runs.
+        What the test images say; also logged on both runs as ``test/accuracy`` and ``test/loss``.
 
     Raises:
         TrackingError: the weights cannot be read back, or the model cannot be written.
@@ -61,4 +59,4 @@ def crown(
     test = {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss}
     log_run_metrics(store, run_id, test)
     run.log_metrics(test)
-    return test
+    return HeldOut(best.number, evaluation.accuracy, evaluation.loss)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from tunetrack.errors import InterruptedStudyError, LedgerError, StudyFailedError, TunetrackError
 from tunetrack.ledger import Ledger, latest_name, unused_name
@@ -21,6 +21,9 @@ from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 
 __all__ = ["Launch", "launch"]
+
+#: State of a study that has begun and not been brought to its end.
+INTERRUPTED = "INTERRUPTED"
 
 _logger = logging.getLogger(__name__)
 
@@ -97,6 +100,7 @@ def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingSt
         ledger.set_attribute("key", uuid.uuid4().hex)
     info = study_info(spec, ledger.name, ledger.attributes()["key"])
     run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
+    ledger.set_attribute("state", INTERRUPTED)  # what it is, should this process end without a word
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
     ledger.set_attribute("mlflow_tracking_uri", wanted.place.tracking)
@@ -135,9 +139,10 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         ledger.set_attribute("state", StudyState.FAILED.value)
         run.finish(StudyState.FAILED, message)
         raise StudyFailedError(message)
-    if "test" not in ledger.attributes():  # the test images are looked at once, for the trial that won
-        ledger.set_attribute("test", crown(worker.spec, best, store, run, worker.sets))
-    result = read_result(ledger, store, place)
+    if result.test is None:  # once a winner: a resumed study that found no better trial looks at no test image again
+        look = crown(worker.spec, best, store, run, worker.sets)
+        ledger.set_attribute("test", [asdict(seen) for seen in (*result.looks, look)])
+        result = read_result(ledger, store, place)
     ledger.set_attribute("state", StudyState.COMPLETE.value)
     run.finish(StudyState.COMPLETE, in_words(result), best.number)
     return result

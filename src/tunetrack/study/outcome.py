@@ -5,7 +5,7 @@ from __future__ import annotations
 from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
 from tunetrack.study.place import Place
-from tunetrack.study.result import StudyResult, StudyTrial
+from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
 from tunetrack.tracking import TrackingStore, trial_runs
 
 __all__ = ["in_words", "read_result"]
@@ -35,7 +35,7 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,
         validation_images=attributes.get("validation_images"),
-        test=attributes.get("test"),
+        looks=tuple(HeldOut(**look) for look in attributes.get("test", ())),
     )
 
 
@@ -52,8 +52,8 @@ def in_words(result: StudyResult) -> str:
         near = result.within_standard_error()
         if near:
             lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
-    if result.test:
-        lines.append(f"Its accuracy on the test images, looked at once: {result.test['test/accuracy']:.4f}.")
+    if result.test is not None:
+        lines.append(f"{result.test_in_words()}.")
     counts = result.counts()
     lines.append(
         "Trials: " + ", ".join(f"{counts[state]} {state.value}" for state in TrialState if state in counts) + "."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunetrack.ledger import TrialRecord
@@ -14,7 +14,7 @@ from tunetrack.spec.domains import Scalar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StudyResult", "StudyTrial"]
+__all__ = ["HeldOut", "StudyResult", "StudyTrial"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,21 @@ class StudyTrial:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """One look at the test images.
+
+    Attributes:
+        trial: number of the trial that was measured.
+        accuracy: fraction in [0, 1].
+        loss: mean cross-entropy.
+    """
+
+    trial: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True)
 class StudyResult:
     """A study and its trials.
 
@@ -84,7 +99,8 @@ class StudyResult:
         experiment_id: the MLflow experiment of all its runs.
         tracking_uri: where they are.
         validation_images: how many images decide; None where trials differ.
-        test: ``test/accuracy`` and ``test/loss`` of the best trial, measured once after the search; may be empty.
+        looks: every look at the test images, in order. One after the search; another only where a resumed study
+            found a better trial.
     """
 
     name: str
@@ -95,7 +111,7 @@ class StudyResult:
     experiment_id: str | None
     tracking_uri: str
     validation_images: int | None = None
-    test: dict[str, float] | None = None
+    looks: tuple[HeldOut, ...] = ()
 
     def ranked(self) -> tuple[StudyTrial, ...]:
         """The trials that have a value, best first by the first objective; equals in the order of their numbers."""
@@ -107,6 +123,24 @@ class StudyResult:
     def best(self) -> StudyTrial | None:
         """The trial with the best first objective; None where none has a value."""
         return next(iter(self.ranked()), None)
+
+    @property
+    def test(self) -> HeldOut | None:
+        """How the best trial did on the test images; None before it was measured."""
+        best = self.best
+        return next((look for look in self.looks if best is not None and look.trial == best.number), None)
+
+    def test_in_words(self) -> str:
+        """The best trial's test accuracy, and how often the test images were looked at; empty before that."""
+        if self.test is None:
+            return ""
+        if len(self.looks) == 1:
+            return f"Test accuracy of the best trial, looked at once: {self.test.accuracy:.4f}"
+        trials = ", ".join(str(look.trial) for look in self.looks)
+        return (
+            f"Test accuracy of the best trial: {self.test.accuracy:.4f}; the test images were looked at "
+            f"{len(self.looks)} times (trials {trials}), so they are no longer untouched"
+        )
 
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""
@@ -155,7 +189,7 @@ class StudyResult:
                 for o in self.objectives
             ],
             "best_trial": None if best is None else best.number,
-            "test": self.test or {},
+            "test": [asdict(look) for look in self.looks],
             "tracking_uri": self.tracking_uri,
             "experiment_id": self.experiment_id,
             "run_id": self.run_id,

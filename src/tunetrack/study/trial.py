@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from tunetrack import training
-from tunetrack.errors import InfeasibleConfigError, TunetrackError
+from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TunetrackError
 from tunetrack.spec import EpochRecord, Evaluation, Objective, TrialConfig, TrialOutcome, TrialState
 from tunetrack.study.objectives import final_metrics, running_value
 
@@ -57,6 +57,8 @@ def run_trial(
 
     Raises:
         KeyboardInterrupt: the user, or a signal, stopped it.
+        LedgerError: `watch` could not report.
+        TrackingError: `watch` could not log.
     """
     try:
         summary = training.summarise(config, data.input_shape, len(data.classes))
@@ -72,6 +74,8 @@ def run_trial(
         with watch.interruptible():
             evaluation = fit.evaluate("validation")
             weights = training.weights_to_bytes(fit.state_dict())
+    except (LedgerError, TrackingError):  # of those who watch, not of the trial
+        raise
     except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
         reason = str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
         outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=final_metrics(records, summary.parameters))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -52,8 +52,8 @@ class Worker:
     progress: Progress
     stop: StopSignals
     train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
-    _started: float = field(default_factory=time.monotonic)
-    _spent_before: float | None = None
+    _started: float = 0.0
+    _spent_before: float = 0.0
 
     def work(self) -> None:
         """Runs trials until the budget is spent or the search space is exhausted.
@@ -63,6 +63,7 @@ class Worker:
             LedgerError: the search state cannot be read or written.
             TrackingError: the tracking store cannot be written.
         """
+        self._started, self._spent_before = time.monotonic(), self._earlier_seconds()
         while not self._budget_spent():
             self.stop.check()
             ticket = self.ledger.ask()
@@ -90,8 +91,6 @@ class Worker:
             return True
         if budget.seconds is None:
             return False
-        if self._spent_before is None:
-            self._spent_before = self._earlier_seconds()
         return self._spent_before + time.monotonic() - self._started >= budget.seconds
 
     def _run(self, ticket: Ticket) -> None:

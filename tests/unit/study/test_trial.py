@@ -6,6 +6,7 @@ import pytest
 
 from study_support import tiny
 from tunetrack import training
+from tunetrack.errors import LedgerError, TrackingError
 from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialState, load_config
 from tunetrack.study.data import KEPT, ResidentSets
 from tunetrack.study.trial import TrialWatch, run_trial
@@ -71,6 +72,15 @@ def test_an_interruption_is_not_an_outcome(data: training.ResidentData) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_trial(config(), OBJECTIVES, data, TrialWatch(interrupt))
+
+
+@pytest.mark.parametrize("trouble", [LedgerError("locked"), TrackingError("full")])
+def test_trouble_of_those_who_watch_is_not_the_trials(data: training.ResidentData, trouble: Exception) -> None:
+    def watch(record: EpochRecord, value: float) -> bool:
+        raise trouble
+
+    with pytest.raises(type(trouble)):
+        run_trial(config(), OBJECTIVES, data, TrialWatch(watch))
 
 
 def test_data_sets_are_read_once_and_few_are_kept() -> None:
