@@ -149,7 +149,7 @@ def test_the_test_images_are_looked_at_once_a_winner(home: Path) -> None:
 
 
 def test_no_trial_starts_after_the_time_is_up_and_earlier_time_counts(home: Path) -> None:
-    document = tiny(budget={"seconds": 0.001})
+    document = tiny(budget={"seconds": 1.0}, trainer={"epochs": 200, "batch_size": 25})  # one trial takes longer
     assert len(tunetrack.run_study(document, home=home).trials) == 1
     with_more = tunetrack.run_study(document, home=home, resume=True)
     assert len(with_more.trials) == 1
