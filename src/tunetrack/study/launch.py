@@ -141,7 +141,7 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         raise StudyFailedError(message)
     if result.test is None:  # once a winner: a resumed study that found no better trial looks at no test image again
         look = crown(worker.spec, best, store, run, worker.sets)
-        ledger.set_attribute("test", [asdict(seen) for seen in (*result.looks, look)])
+        ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
         result = read_result(ledger, store, place)
     ledger.set_attribute("state", StudyState.COMPLETE.value)
     run.finish(StudyState.COMPLETE, in_words(result), best.number)

@@ -35,7 +35,7 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,
         validation_images=attributes.get("validation_images"),
-        looks=tuple(HeldOut(**look) for look in attributes.get("test", ())),
+        looks=tuple(HeldOut(**look) for look in attributes.get("test_looks", ())),
     )
 
 
