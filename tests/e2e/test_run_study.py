@@ -213,3 +213,4 @@ def test_pruned_trials_are_finished_for_mlflow(home: Path) -> None:
     assert runs["trial"].info.status == "FINISHED"
     assert runs["trial"].data.tags["trial.state"] == "PRUNED"
     assert runs["study"].info.status == "FAILED"
+    assert "report.html" in {item.path for item in client.list_artifacts(runs["study"].info.run_id)}

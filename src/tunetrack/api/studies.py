@@ -7,12 +7,12 @@ from typing import Any
 
 from tunetrack.api.reports import log_report
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import LedgerError
+from tunetrack.errors import LedgerError, StudyFailedError
 from tunetrack.ledger import Ledger, TrialRecord, is_dead
 from tunetrack.ledger import list_studies as ledger_studies
 from tunetrack.spec import StudySpec, TrialState
 from tunetrack.spec.loading import Source
-from tunetrack.study import INTERRUPTED, Launch, Place, Progress, StudyResult, launch, read_result
+from tunetrack.study import INTERRUPTED, Launch, Place, Progress, StudyResult, in_words, launch, read_result
 from tunetrack.tracking import connect
 
 __all__ = ["launch_study", "list_studies", "load_study", "run_study", "train"]
@@ -70,13 +70,16 @@ def train(
 
 
 def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
-    """Runs a checked study and leaves its report on the study's run.
+    """Runs a checked study and leaves its report on the study's run, also of a study that failed.
 
     Raises:
+        StudyFailedError: no trial gave a value.
         TunetrackError: as `run_study`.
     """
     result = launch(spec, wanted)
     log_report(result)
+    if result.best is None:
+        raise StudyFailedError(in_words(result))
     return result
 
 

@@ -6,7 +6,7 @@ import logging
 import uuid
 from dataclasses import asdict, dataclass, field
 
-from tunetrack.errors import InterruptedStudyError, LedgerError, StudyFailedError, TunetrackError
+from tunetrack.errors import InterruptedStudyError, LedgerError, TunetrackError
 from tunetrack.ledger import Ledger, latest_name, unused_name
 from tunetrack.spec import StudySpec, TrialConfig
 from tunetrack.study.best import crown
@@ -48,7 +48,7 @@ class Launch:
 
 
 def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
-    """Runs a study to its end.
+    """Runs a study to its end; it has failed where the result has no best trial.
 
     What can be wrong is looked at before anything is written: options, tracking store, data set.
 
@@ -57,7 +57,6 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
         DataError: the data set is missing or too small.
         TrackingError: the tracking store cannot be reached or written.
         LedgerError: the ledger cannot be used, or there is nothing to resume.
-        StudyFailedError: the study ended and no trial has a value.
         InterruptedStudyError: a signal stopped it; it can be resumed.
     """
     wanted.place.make()
@@ -74,8 +73,6 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
                 result = _finish(worker, store, wanted.place)
             except InterruptedStudyError as interrupt:
                 run.killed(str(interrupt))
-                raise
-            except StudyFailedError:
                 raise
             except Exception as error:
                 _give_up(run, error)
@@ -134,11 +131,9 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
     result = read_result(ledger, store, place)
     best = result.best
     if best is None:
-        reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
-        message = f"no trial of {ledger.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
         ledger.set_attribute("state", StudyState.FAILED.value)
-        run.finish(StudyState.FAILED, message)
-        raise StudyFailedError(message)
+        run.finish(StudyState.FAILED, in_words(result))
+        return result
     if result.test is None:  # once a winner: a resumed study that found no better trial looks at no test image again
         look = crown(worker.spec, best, store, run, worker.sets)
         ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])

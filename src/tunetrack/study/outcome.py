@@ -43,7 +43,8 @@ def in_words(result: StudyResult) -> str:
     """The outcome as a paragraph of Markdown: the winner, how sure one can be, and what became of the others."""
     best = result.best
     if best is None or best.value is None:
-        return "No trial gave a value."
+        reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
+        return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
     metric = str(result.objectives[0].metric)
     error = result.standard_error
     exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
