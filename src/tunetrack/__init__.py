@@ -5,20 +5,16 @@ Importing this package loads none of torch, mlflow, optuna and hyperopt; the fir
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tunetrack._version import __version__
 
 if TYPE_CHECKING:
-    from tunetrack.api import (
-        StudyResult,
-        hyperopt_objective,
-        list_studies,
-        load_study,
-        optuna_objective,
-        run_study,
-        train,
-    )
+    from tunetrack.api.listing import list_studies
+    from tunetrack.api.objectives import hyperopt_objective, optuna_objective
+    from tunetrack.api.reading import StudyResult, load_study
+    from tunetrack.api.studies import run_study, train
 
 __all__ = [
     "StudyResult",
@@ -31,13 +27,22 @@ __all__ = [
     "train",
 ]
 
+#: Where each name is found when it is first used.
+_MODULES = {
+    "StudyResult": "tunetrack.api.reading",
+    "hyperopt_objective": "tunetrack.api.objectives",
+    "list_studies": "tunetrack.api.listing",
+    "load_study": "tunetrack.api.reading",
+    "optuna_objective": "tunetrack.api.objectives",
+    "run_study": "tunetrack.api.studies",
+    "train": "tunetrack.api.studies",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module 'tunetrack' has no attribute {name!r}")
-    from tunetrack import api
-
-    return getattr(api, name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

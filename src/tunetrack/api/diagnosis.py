@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tunetrack import training
-from tunetrack.api.studies import list_studies
+from tunetrack.api.listing import list_studies
 from tunetrack.errors import LedgerError, TrackingError
-from tunetrack.study import Place
+from tunetrack.study.place import Place
 from tunetrack.tracking import connect
 
 __all__ = ["Finding", "Verdict", "diagnose"]

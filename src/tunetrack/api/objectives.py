@@ -11,8 +11,8 @@ from tunetrack.errors import SpecError
 from tunetrack.ledger import hyperopt_result, hyperopt_space, optuna_result, suggest_config
 from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
-from tunetrack.study import Place
 from tunetrack.study.driven import DrivenStudy
+from tunetrack.study.place import Place
 
 __all__ = ["HyperoptObjective", "OptunaObjective", "hyperopt_objective", "optuna_objective"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tunetrack.errors import TunetrackError
 from tunetrack.report import build_report
-from tunetrack.study import Place, StudyResult
+from tunetrack.study.place import Place
+from tunetrack.study.result import StudyResult
 from tunetrack.tracking import connect, read_study, write_artifact
 
 __all__ = ["log_report", "write_report"]

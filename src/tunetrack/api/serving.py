@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tunetrack.errors import TrackingError
 from tunetrack.server import ServerSpec, StudyLink, running_server, study_links
-from tunetrack.study import Place
+from tunetrack.study.place import Place
 from tunetrack.tracking import connect
 
 __all__ = ["serve"]

@@ -1,4 +1,4 @@
-"""Launches studies and reads them back."""
+"""Launches studies."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 from tunetrack.api.reports import log_report
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import LedgerError, StudyFailedError
-from tunetrack.ledger import Ledger, TrialRecord, is_dead
-from tunetrack.ledger import list_studies as ledger_studies
-from tunetrack.spec import StudySpec, TrialState
+from tunetrack.errors import StudyFailedError
+from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
-from tunetrack.study import INTERRUPTED, Launch, Place, Progress, StudyResult, in_words, launch, read_result
-from tunetrack.tracking import connect
+from tunetrack.study.launch import Launch, launch
+from tunetrack.study.outcome import in_words
+from tunetrack.study.place import Place
+from tunetrack.study.progress import Progress
+from tunetrack.study.result import StudyResult
 
-__all__ = ["launch_study", "list_studies", "load_study", "run_study", "train"]
+__all__ = ["launch_study", "run_study", "train"]
 
 
 def run_study(
@@ -81,66 +82,3 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result
-
-
-def load_study(name: str, home: str | Path | Place = "mlruns", tracking_uri: str | None = None) -> StudyResult:
-    """Reads a study back, finished or not.
-
-    Args:
-        name: as `list_studies` gives it.
-        home: the folder that it was run in.
-        tracking_uri: where its runs are; default: where they were written.
-
-    Raises:
-        LedgerError: there is no such study.
-        TrackingError: the tracking store cannot be read.
-    """
-    place = home if isinstance(home, Place) else Place(Path(home), tracking_uri)
-    if not place.has_ledger:
-        raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
-    ledger = Ledger.load(place.ledger, name)
-    uri = place.tracking_uri or ledger.attributes().get("mlflow_tracking_uri") or place.tracking
-    place = Place(place.home, uri, place.ledger_url)
-    with connect(uri) as store:
-        return read_result(ledger, store, place)
-
-
-def list_studies(home: str | Path | Place = "mlruns") -> list[dict[str, Any]]:
-    """The studies in a folder, the latest first, as JSON-ready data.
-
-    Returns:
-        For each: name, state (RUNNING, COMPLETE, FAILED, INTERRUPTED), objective, number of finished trials, the
-        budget's trials, best value and when it was started.
-
-    Raises:
-        LedgerError: the ledger cannot be read.
-    """
-    place = home if isinstance(home, Place) else Place(Path(home))
-    if not place.has_ledger:
-        return []
-    return [_listing(Ledger.load(place.ledger, name)) for name in reversed(ledger_studies(place.ledger))]
-
-
-def _listing(ledger: Ledger) -> dict[str, Any]:
-    head, records, best = ledger.spec.head, ledger.trials(), ledger.best()
-    finished = [record for record in records if record.state not in (TrialState.RUNNING, TrialState.KILLED)]
-    started = min((record.started for record in records if record.started), default=None)
-    return {
-        "name": ledger.name,
-        "state": _study_state(ledger),
-        "objective": ", ".join(str(objective.metric) for objective in ledger.spec.objectives),
-        "finished": len(finished),
-        "budget_trials": head.budget.trials,
-        "best_value": best.objectives[0] if best is not None and best.objectives else None,
-        "started": started.isoformat(timespec="seconds") if started else None,
-    }
-
-
-def _study_state(ledger: Ledger) -> str:
-    if any(_is_worked_on(record) for record in ledger.trials()):
-        return "RUNNING"
-    return str(ledger.attributes().get("state", INTERRUPTED))
-
-
-def _is_worked_on(record: TrialRecord) -> bool:
-    return record.state is TrialState.RUNNING and record.worker is not None and not is_dead(record.worker)

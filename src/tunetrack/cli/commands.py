@@ -52,14 +52,17 @@ def run(
     **rest: Any,
 ) -> None:
     """Run a study: search, train, track."""
-    from tunetrack import api
+    from tunetrack.api.studies import launch_study
+    from tunetrack.api.study_files import load_study_file
     from tunetrack.cli import display, tables
+    from tunetrack.study.launch import Launch
+    from tunetrack.study.place import Place
 
-    spec = api.load_study_file(study, _collected(overrides, trials=trials, seconds=seconds, data_dir=data_dir))
-    place = api.Place(rest["home"], rest["tracking_uri"])
+    spec = load_study_file(study, _collected(overrides, trials=trials, seconds=seconds, data_dir=data_dir))
+    place = Place(rest["home"], rest["tracking_uri"])
     with display.progress() as progress:
-        wanted = api.Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress)
-        result = api.launch_study(spec, wanted)
+        wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress)
+        result = launch_study(spec, wanted)
     tables.print_result(result, place)
 
 
@@ -72,13 +75,16 @@ def run(
 @options.tracking_uri
 def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], **rest: Any) -> None:
     """Train one configuration: a study file in which every value is fixed."""
-    from tunetrack import api
+    from tunetrack.api.studies import launch_study
+    from tunetrack.api.study_files import load_single
     from tunetrack.cli import display, tables
+    from tunetrack.study.launch import Launch
+    from tunetrack.study.place import Place
 
-    spec = api.load_single(config, _collected(overrides, data_dir=data_dir))
-    place = api.Place(rest["home"], rest["tracking_uri"])
+    spec = load_single(config, _collected(overrides, data_dir=data_dir))
+    place = Place(rest["home"], rest["tracking_uri"])
     with display.progress() as progress:
-        result = api.launch_study(spec, api.Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
+        result = launch_study(spec, Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
     tables.print_result(result, place)
 
 
@@ -89,20 +95,20 @@ def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], **res
 @options.json_flag
 def validate(study: Path, data_dir: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check a study file and say what would be searched."""
-    from tunetrack import api
+    from tunetrack.api.study_files import describe_study_file, load_study_file
     from tunetrack.cli import tables
 
-    summary = api.describe_study_file(api.load_study_file(study, _collected(overrides, data_dir=data_dir)))
+    summary = describe_study_file(load_study_file(study, _collected(overrides, data_dir=data_dir)))
     tables.print_json(summary) if as_json else tables.print_validation(summary)
 
 
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors."""
-    from tunetrack import api
     from tunetrack.cli import tables
+    from tunetrack.spec.schema import study_schema
 
-    tables.print_json(api.study_schema())
+    tables.print_json(study_schema())
 
 
 @click.command(name="list")
@@ -110,10 +116,10 @@ def schema() -> None:
 @options.home
 def list_(as_json: bool, home: Path) -> None:
     """List the studies in --home."""
-    from tunetrack import api
+    from tunetrack.api.listing import list_studies
     from tunetrack.cli import tables
 
-    studies = api.list_studies(home)
+    studies = list_studies(home)
     tables.print_json(studies) if as_json else tables.print_studies(studies, home)
 
 
@@ -125,11 +131,12 @@ def list_(as_json: bool, home: Path) -> None:
 @options.tracking_uri
 def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | None) -> None:
     """Show a study: its trials, the best first."""
-    from tunetrack import api
+    from tunetrack.api.reading import load_study
     from tunetrack.cli import tables
+    from tunetrack.study.place import Place
 
-    place = api.Place(home, tracking_uri)
-    result = api.load_study(study, place)
+    place = Place(home, tracking_uri)
+    result = load_study(study, place)
     tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
 
 
@@ -140,9 +147,10 @@ def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | No
 @options.tracking_uri
 def report(study: str, output: Path | None, home: Path, tracking_uri: str | None) -> None:
     """Write a study's report as one HTML file, and into its MLflow run."""
-    from tunetrack import api
+    from tunetrack.api.reports import write_report
+    from tunetrack.study.place import Place
 
-    written = api.write_report(study, api.Place(home, tracking_uri), output)
+    written = write_report(study, Place(home, tracking_uri), output)
     click.echo(f"Report: {written}")
 
 
@@ -153,10 +161,11 @@ def report(study: str, output: Path | None, home: Path, tracking_uri: str | None
 @options.tracking_uri
 def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
     """Start the MLflow server on the studies in --home and print their links."""
-    from tunetrack import api
+    from tunetrack.api.serving import serve as serve_place
     from tunetrack.cli import tables
+    from tunetrack.study.place import Place
 
-    api.serve(api.Place(home, tracking_uri), (host, port), dict(os.environ), tables.print_links)
+    serve_place(Place(home, tracking_uri), (host, port), dict(os.environ), tables.print_links)
 
 
 @click.command()
@@ -165,10 +174,11 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
 @options.tracking_uri
 def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
     """Check this installation, the hardware and the folder of studies."""
-    from tunetrack import api
+    from tunetrack.api.diagnosis import diagnose
     from tunetrack.cli import tables
+    from tunetrack.study.place import Place
 
-    findings = api.diagnose(api.Place(home, tracking_uri))
+    findings = diagnose(Place(home, tracking_uri))
     tables.print_json([finding.document() for finding in findings]) if as_json else tables.print_findings(findings)
     if any(finding.is_failure for finding in findings):
         raise SystemExit(1)

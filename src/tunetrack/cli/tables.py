@@ -18,7 +18,10 @@ from tunetrack.spec import TrialState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tunetrack.api import Finding, Place, StudyLink, StudyResult, StudyTrial
+    from tunetrack.api.diagnosis import Finding
+    from tunetrack.server import StudyLink
+    from tunetrack.study.place import Place
+    from tunetrack.study.result import StudyResult, StudyTrial
 
 __all__ = [
     "print_findings",

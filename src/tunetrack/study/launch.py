@@ -14,16 +14,13 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
-from tunetrack.study.result import StudyResult
+from tunetrack.study.result import INTERRUPTED, StudyResult
 from tunetrack.study.stopping import StopSignals
 from tunetrack.study.tracked import dataset_info, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 
 __all__ = ["Launch", "launch"]
-
-#: State of a study that has begun and not been brought to its end.
-INTERRUPTED = "INTERRUPTED"
 
 _logger = logging.getLogger(__name__)
 

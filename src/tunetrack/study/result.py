@@ -14,7 +14,11 @@ from tunetrack.spec.domains import Scalar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldOut", "StudyResult", "StudyTrial"]
+__all__ = ["INTERRUPTED", "HeldOut", "StudyResult", "StudyTrial"]
+
+
+#: State of a study that has begun and not been brought to its end.
+INTERRUPTED = "INTERRUPTED"
 
 
 @dataclass(frozen=True)

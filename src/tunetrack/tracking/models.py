@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import mlflow.pytorch
 import numpy as np
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model
@@ -105,6 +104,8 @@ def log_model(
 
 
 def _save(module: NeuralNetwork, example: np.ndarray, path: Path, description: Model, request: ModelRequest) -> None:
+    import mlflow.pytorch  # loads torch, which whoever only reads runs can do without
+
     exported = copy.deepcopy(module).cpu().eval()
     with warnings.catch_warnings():
         # torch.export warns about its own internals; none of it is about the model.

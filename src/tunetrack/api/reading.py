@@ -1,0 +1,36 @@
+"""Reads studies back, finished or not, without what it takes to train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunetrack.errors import LedgerError
+from tunetrack.ledger import Ledger
+from tunetrack.study.outcome import read_result
+from tunetrack.study.place import Place
+from tunetrack.study.result import StudyResult
+from tunetrack.tracking import connect
+
+__all__ = ["StudyResult", "load_study"]
+
+
+def load_study(name: str, home: str | Path | Place = "mlruns", tracking_uri: str | None = None) -> StudyResult:
+    """Reads a study back, finished or not.
+
+    Args:
+        name: as `list_studies` gives it.
+        home: the folder that it was run in.
+        tracking_uri: where its runs are; default: where they were written.
+
+    Raises:
+        LedgerError: there is no such study.
+        TrackingError: the tracking store cannot be read.
+    """
+    place = home if isinstance(home, Place) else Place(Path(home), tracking_uri)
+    if not place.has_ledger:
+        raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
+    ledger = Ledger.load(place.ledger, name)
+    uri = place.tracking_uri or ledger.attributes().get("mlflow_tracking_uri") or place.tracking
+    place = Place(place.home, uri, place.ledger_url)
+    with connect(uri) as store:
+        return read_result(ledger, store, place)
