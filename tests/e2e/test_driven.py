@@ -66,3 +66,18 @@ def test_hyperopt_fmin_gets_real_values_and_a_loss(home: Path) -> None:
     assert all(-1.0 <= result["loss"] <= 0.0 for result in trials.results)
     runs = _runs(home)["trial"]
     assert [-run.data.metrics["objective"] for run in runs] == [result["loss"] for result in trials.results]
+
+
+def test_a_combination_that_breaks_a_rule_is_tracked_too(home: Path) -> None:
+    document = tiny(
+        optimizer={"name": "sgd", "momentum": {"choices": [0.5, 0.0]}, "nesterov": {"choices": [False, True]}}
+    )
+    with tunetrack.optuna_objective(document, home=home) as objective:
+        study = optuna.create_study(direction="maximize")
+        broken = {"model.filters": 4, "model.num_layers": 1, "optimizer.momentum": 0.0, "optimizer.nesterov": True}
+        study.enqueue_trial(broken)
+        study.optimize(objective, n_trials=1)
+    assert study.trials[0].state.name == "PRUNED"
+    (run,) = _runs(home)["trial"]
+    assert run.data.tags["trial.state"] == "INFEASIBLE"
+    assert "nesterov needs a momentum" in run.data.tags["trial.reason"]

@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import Config, TrialConfig
 from tunetrack.spec.domains import CategoricalDomain
+from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
 from tunetrack.spec.space import OneOf, SearchSpace
 
@@ -185,9 +196,14 @@ class StudySpec:
         """A resolved point of the space as the trainer's configuration.
 
         Raises:
-            pydantic.ValidationError: a combination breaks a rule that ties two values together.
+            InfeasibleConfigError: the combination breaks a rule that ties two values together; single values have
+                been checked with the study file.
         """
-        return TrialConfig.model_validate(resolved)
+        try:
+            return TrialConfig.model_validate(resolved)
+        except ValidationError as error:
+            problems = problems_in(error, TrialConfig)
+            raise InfeasibleConfigError("; ".join(map(str, problems))) from error
 
     def first_config(self) -> TrialConfig:
         """A configuration that is known to be valid: the first corner of the space."""

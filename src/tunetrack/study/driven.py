@@ -7,9 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
-
-from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, trial_params
+from tunetrack.errors import InfeasibleConfigError
+from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, flatten, trial_params
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.place import Place
 from tunetrack.study.tracked import dataset_info, study_info
@@ -50,15 +49,15 @@ class DrivenStudy:
             TrackingError: the tracking store cannot be reached or written.
         """
         number, self._next = self._next, self._next + 1
+        run = self._run or self._open()
         try:
             config = self.spec.config(resolved)
-        except ValidationError as error:
-            return TrialOutcome(TrialState.INFEASIBLE, reason="; ".join(found["msg"] for found in error.errors()))
+        except InfeasibleConfigError as error:
+            outcome = TrialOutcome(TrialState.INFEASIBLE, reason=str(error))
+            run.open_trial(number, flatten(resolved)).finish(outcome)
+            return outcome
         data = self._sets.get(config)
-        if self._run is None:
-            self._run = self._open()
-            self._run.log_dataset(dataset_info(data, config.data))
-        trial = self._run.open_trial(number, trial_params(config))
+        trial = run.open_trial(number, trial_params(config))
 
         def watch_epoch(record: EpochRecord, value: float) -> bool:
             trial.log_epoch(record)
@@ -95,10 +94,13 @@ class DrivenStudy:
             self.close(StudyState.KILLED if issubclass(kind, KeyboardInterrupt) else StudyState.FAILED)
 
     def _open(self) -> StudyRun:
+        first = self.spec.first_config()
+        data = self._sets.get(first)  # before anything is written: what is missing is said without a run
         self._place.make()
         self._store = connect(self._place.tracking)
         key = uuid.uuid4().hex
         info = study_info(self.spec, f"{self.spec.name}-{key[:6]}", key)
-        run = self._store.open_study(info, self._experiment, self._place.artifacts)
-        write_view(self._store, info, run.experiment_id)
-        return run
+        self._run = self._store.open_study(info, self._experiment, self._place.artifacts)
+        write_view(self._store, info, self._run.experiment_id)
+        self._run.log_dataset(dataset_info(data, first.data))
+        return self._run

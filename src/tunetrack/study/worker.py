@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from tunetrack.errors import DataError, InterruptedStudyError
+from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError
 from tunetrack.ledger import Ledger, Ticket
 from tunetrack.spec import (
     EpochRecord,
@@ -96,8 +94,8 @@ class Worker:
     def _run(self, ticket: Ticket) -> None:
         try:
             config = self.spec.config(ticket.config)
-        except ValidationError as error:  # only a rule that ties two values together can still be broken here
-            self._not_built(ticket, "; ".join(found["msg"] for found in error.errors()))
+        except InfeasibleConfigError as error:
+            self._not_built(ticket, str(error))
             return
         trial = self.run.open_trial(ticket.number, trial_params(config), existing=self._may_exist(ticket))
         self.progress.trial_started(ticket.number, config)
