@@ -11,9 +11,13 @@ from mlflow import MlflowClient
 
 import tunetrack
 from study_support import tiny
+from tunetrack.api.studies import launch_study
+from tunetrack.api.study_files import load_study_file
 from tunetrack.errors import LedgerError, SpecError, StudyFailedError
 from tunetrack.server import TrackingServer
 from tunetrack.spec import TrialState
+from tunetrack.study.launch import Launch
+from tunetrack.study.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +218,26 @@ def test_pruned_trials_are_finished_for_mlflow(home: Path) -> None:
     assert runs["trial"].data.tags["trial.state"] == "PRUNED"
     assert runs["study"].info.status == "FAILED"
     assert "report.html" in {item.path for item in client.list_artifacts(runs["study"].info.run_id)}
+
+
+def test_a_resumed_study_keeps_its_run_wherever_that_is(home: Path) -> None:
+    spec = load_study_file(tiny())
+    first = launch_study(load_study_file(tiny(), {"budget.trials": 1}), Launch(Place(home), experiment="elsewhere"))
+    again = launch_study(spec, Launch(Place(home), resume=True))  # does not name the experiment
+    assert (again.run_id, again.experiment_id) == (first.run_id, first.experiment_id)
+    assert all(trial.run_id is not None for trial in again.trials)
+
+
+def test_a_combination_that_breaks_a_rule_is_infeasible_in_plain_words(home: Path) -> None:
+    document = tiny(
+        model={"filters": 4, "num_layers": 1},
+        # The corners hold momentum at 0.5; nesterov with momentum 0.0 is further inside.
+        optimizer={"name": "sgd", "momentum": {"choices": [0.5, 0.0]}, "nesterov": {"choices": [False, True]}},
+        sampler={"name": "grid"},
+        budget={"trials": 4},
+    )
+    result = tunetrack.run_study(document, home=home)
+    broken = [trial for trial in result.trials if trial.state is TrialState.INFEASIBLE]
+    assert [(t.params["optimizer.momentum"], t.params["optimizer.nesterov"]) for t in broken] == [(0.0, True)]
+    assert broken[0].record.reason == "optimizer: nesterov needs a momentum greater than 0"
+    assert broken[0].run_id is not None

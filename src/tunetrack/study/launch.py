@@ -31,8 +31,9 @@ class Launch:
 
     Attributes:
         place: where ledger, runs and artifacts are.
-        experiment: MLflow experiment; None for the study file's name. Without effect where `run_id` is given.
-        run_id: an MLflow run that becomes the study's own, as `mlflow run` opens one.
+        experiment: MLflow experiment; None for the study file's name. Without effect where `run_id` is given or the
+            study is resumed.
+        run_id: an MLflow run that becomes a new study's own, as `mlflow run` opens one.
         resume: go on with the latest study of this name instead of starting a new one.
         progress: told of every step.
     """
@@ -93,7 +94,9 @@ def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingSt
     if "key" not in ledger.attributes():
         ledger.set_attribute("key", uuid.uuid4().hex)
     info = study_info(spec, ledger.name, ledger.attributes()["key"])
-    run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, wanted.run_id)
+    # A resumed study stays in its own run, in whichever experiment that is: its finished trials are below it.
+    run_id = ledger.attributes().get("mlflow_run_id", wanted.run_id)
+    run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, run_id)
     ledger.set_attribute("state", INTERRUPTED)  # what it is, should this process end without a word
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)

@@ -219,7 +219,9 @@ class StudyRun:
         """
         for trial in list(self._running.values()):
             trial.finish(TrialOutcome(TrialState.KILLED, reason=reason))
-        self.finish(StudyState.KILLED, f"The study was stopped: {reason}. Run the same command again to go on.")
+        self.finish(
+            StudyState.KILLED, f"The study was stopped: {reason}. The same command with --resume goes on with it."
+        )
 
     def forget(self, trial: TrialRun) -> None:
         """Take a finished trial off the list of those that `killed` ends."""
