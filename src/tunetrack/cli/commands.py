@@ -16,14 +16,11 @@ StudyFile = click.Path(path_type=Path, dir_okay=False)
 
 
 def _collected(overrides: tuple[str, ...], **given: Any) -> dict[str, Any]:
+    from tunetrack.api.study_files import override_paths
     from tunetrack.spec import parse_override
 
-    paths = {"trials": "budget.trials", "seconds": "budget.seconds", "data_dir": "data.dir"}
-    values = dict(parse_override(text) for text in overrides)
-    for name, value in given.items():
-        if value is not None:
-            values[paths[name]] = str(value) if isinstance(value, Path) else value
-    return values
+    options_given = {name: str(v) if isinstance(v, Path) else v for name, v in given.items() if v is not None}
+    return dict(parse_override(text) for text in overrides) | override_paths(options_given)
 
 
 def _mlflow_run_id() -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tunetrack.spec import EpochRecord, Objective
 
-__all__ = ["final_metrics", "is_better", "running_value"]
+__all__ = ["final_metrics", "running_value"]
 
 
 def final_metrics(records: Sequence[EpochRecord], parameters: int) -> dict[str, float]:
@@ -40,8 +40,3 @@ def running_value(objective: Objective, records: Sequence[EpochRecord], paramete
     metric = str(objective.metric)
     known = records[-1].metrics() | final_metrics(records, parameters)
     return known[metric]
-
-
-def is_better(objective: Objective, value: float, than: float | None) -> bool:
-    """Whether a value beats another one, or is the first."""
-    return than is None or (value > than if objective.maximize else value < than)

@@ -44,7 +44,7 @@ class StudyRow:
     """One study's parent run.
 
     Attributes:
-        info: name, what is searched, objectives; the document is empty here (`TrackingStore.study_document`).
+        info: name, what is searched, objectives; the document is empty here (`study_file`).
         state: where it stands.
         run_id, experiment_id: MLflow's ids.
         experiment: the experiment's name.

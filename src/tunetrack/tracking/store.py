@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -94,22 +91,6 @@ class TrackingStore:
             run = self.calls.get_run(run_id)
         info = info_from_tags(run.data.tags, run_id)
         return StudyRun(self.calls, self.writer, info, RunAddress(run_id, run.info.experiment_id, resumed=True))
-
-    def study_document(self, run_id: str) -> dict[str, Any]:
-        """The study file that was stored with a study's run, as plain data.
-
-        Raises:
-            TrackingError: the store failed, or the run has no study file.
-        """
-        with (
-            translated(f"read the study file of run {run_id}", self.uri),
-            tempfile.TemporaryDirectory(prefix="tunetrack-") as folder,
-        ):
-            path = self.client.download_artifacts(run_id, File.STUDY, folder)
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise TrackingError(f"the artifact {File.STUDY} of run {run_id} is not a study file")
-        return document
 
     def write_view(self, info: StudyInfo, experiment_id: str) -> SavedView:
         """Write, or write again, the saved view of one study; see `tunetrack.tracking.views.write_view`.

@@ -18,9 +18,6 @@ from tunetrack.tracking.names import StudyState
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
 
-# MLflow's own models use a loader option that SQLAlchemy has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 INFO = StudyInfo(
     "digits-cnn",
     {"name": "digits-cnn", "data": {"name": "digits"}, "description": "<kept & safe>"},
@@ -29,17 +26,9 @@ INFO = StudyInfo(
 )
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database; making one takes seconds of migrations, copying it none."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    connect(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-def store(tmp_path: Path, empty: Path) -> Iterator[TrackingStore]:
-    shutil.copy(empty, tmp_path / "mlflow.db")
+def store(tmp_path: Path, database_template: Path) -> Iterator[TrackingStore]:
+    shutil.copy(database_template, tmp_path / "mlflow.db")
     with connect(f"sqlite:///{tmp_path / 'mlflow.db'}") as opened:
         write_study(opened, tmp_path)
         yield opened

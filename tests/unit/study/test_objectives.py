@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tunetrack.spec import EpochRecord, Objective
-from tunetrack.study.objectives import final_metrics, is_better, running_value
+from tunetrack.study.objectives import final_metrics, running_value
 
 
 def record(epoch: int, loss: float, accuracy: float) -> EpochRecord:
@@ -51,6 +51,3 @@ def test_direction_follows_from_the_metric_or_is_given() -> None:
     assert Objective(metric="best/validation/accuracy").maximize
     assert not Objective(metric="validation/loss").maximize
     assert not Objective(metric="validation/accuracy", direction="minimize").maximize
-    assert is_better(Objective(metric="validation/loss"), 0.1, 0.2)
-    assert not is_better(Objective(metric="validation/accuracy"), 0.1, 0.2)
-    assert is_better(Objective(metric="validation/accuracy"), 0.1, None)

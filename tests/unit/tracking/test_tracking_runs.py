@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tracking_support import epoch, evaluation, study_info
 from tunetrack.errors import TrackingError
 from tunetrack.server import TrackingServer
 from tunetrack.spec.records import TrialOutcome, TrialState
-from tunetrack.tracking import DatasetInfo, StudyState, TrackingStore, TrialArtifacts, connect
+from tunetrack.tracking import DatasetInfo, File, StudyState, TrackingStore, TrialArtifacts, connect, read_artifact
 from tunetrack.tracking.runs import StudyRun
 
 PARAMS = {"optimizer.lr": 1e-3, "model.filters": 32, "optimizer.name": "adam", "trainer.clip_grad_norm": None}
@@ -22,6 +23,10 @@ PARAMS = {"optimizer.lr": 1e-3, "model.filters": 32, "optimizer.name": "adam", "
 @pytest.fixture
 def study(store: TrackingStore, tmp_path: Path) -> StudyRun:
     return store.open_study(study_info(), "images", tmp_path / "artifacts")
+
+
+def stored_document(store: TrackingStore, run_id: str) -> object:
+    return yaml.safe_load(read_artifact(store, run_id, File.STUDY))
 
 
 def files_of(store: TrackingStore, run_id: str) -> set[str]:
@@ -38,7 +43,7 @@ def test_study_run_carries_the_study(store: TrackingStore, study: StudyRun, tmp_
     assert "| `optimizer.lr` | 1e-05 … 0.1 (log) |" in run.data.tags["mlflow.note.content"]
     assert "maximize `validation/accuracy`" in run.data.tags["mlflow.note.content"]
     assert run.data.params == {}
-    assert store.study_document(study.run_id) == dict(study_info().document)
+    assert stored_document(store, study.run_id) == dict(study_info().document)
 
 
 def test_epochs_are_stored_once_and_in_order(store: TrackingStore, study: StudyRun) -> None:
@@ -212,7 +217,7 @@ def test_the_same_over_http_without_a_word_on_stdout(server: TrackingServer, cap
         run = store.client.get_run(trial.run_id)
         assert (run.info.status, run.data.metrics["objective"]) == ("FINISHED", 0.5)
         assert files_of(store, trial.run_id) == {"weights.pt", "curves.svg"}
-        assert store.study_document(study.run_id) == dict(study_info("over-http").document)
+        assert stored_document(store, study.run_id) == dict(study_info("over-http").document)
     assert capfd.readouterr().out == ""
 
 

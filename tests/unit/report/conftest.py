@@ -1,0 +1,3 @@
+"""Fixtures of this folder."""
+
+from tracking_support import database_template  # noqa: F401
