@@ -196,7 +196,7 @@ class TrainerConfig(Config):
     threads: PositiveInt | None = Field(None, description="CPU threads; default: what torch takes")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="initial weights, data order, augmentation")
     deterministic: bool = Field(False, description="bit-exact on one machine, slower on some")
-    compile: bool = Field(False, description="torch.compile the model; pays on long runs only")
+    compile: bool = Field(False, description="torch.compile the model; costs a compilation a shape")
     loss: Literal["cross_entropy", "manual"] = Field(
         "cross_entropy", description="manual: softmax, log, mean negative log-likelihood, written out and stabilised"
     )

@@ -36,10 +36,10 @@ def choose_device(config: TrainerConfig) -> torch.device:
 def use_bf16(config: TrainerConfig, device: torch.device) -> bool:
     """Whether to compute in bfloat16 (weights, loss and optimiser stay float32).
 
-    ``auto`` says yes where the hardware multiplies bfloat16 natively. Measured for three layers of 64 filters at batch
-    64, channels_last, one thread: 2.3 times the images per second of float32 on a Xeon with AMX, 1.6 times on a
-    Zen 5 core with AVX512_BF16 and no AMX. On the latter the two are level at 16 filters, and below that the casts
-    cost more than they save (0.75 times at 8 filters). Without such instructions torch emulates it, which is slower.
+    ``auto`` says yes where the hardware multiplies bfloat16 natively. Measured on an AVX512_BF16 core without AMX,
+    channels_last, batch 64, one thread: 1.6 times the images per second of float32 for three layers of 64 filters,
+    level at 16 filters, and 0.75 times at 8, where the casts cost more than they save. Without such instructions torch
+    emulates it.
     """
     if config.precision != "auto":
         return config.precision == "bf16"
