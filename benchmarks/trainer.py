@@ -1,7 +1,8 @@
-"""Measures our trainer against a plain PyTorch loop: images per second, and the accuracy that both reach.
+"""Measures our trainer against two anchors in one run: a plain PyTorch loop, and the hardware's matrix-product rate.
 
-Run it with `python benchmarks/trainer.py --data-dir DIR` (DIR holds FashionMNIST/raw); about 17 minutes, `--quick` one.
-The result goes to `benchmarks/results/trainer.json`.
+Run it with `python benchmarks/trainer.py --data-dir DIR` (DIR holds FashionMNIST/raw); about 20 minutes, `--quick` one.
+The result goes to `benchmarks/results/trainer.json`; with `--device cuda` to `trainer-cuda.json`. Images per second,
+the share of the matrix rate (of the precision that tunetrack trains in), and the accuracy that both reach.
 
 Every way of training ("arm") lives in a process of its own, since the allocator's settings are the process's. Only one
 works at a time: a round is one turn of every arm, so that whatever else the machine does hits all of them alike, and
@@ -26,12 +27,15 @@ from typing import Any
 import torch
 from _machine import describe_machine, today
 from torch import nn
+from torch.utils.benchmark import Timer
 from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import datasets, transforms
 
 from tunetrack import training
 from tunetrack.spec.config import TrialConfig
-from tunetrack.training.hardware import keep_freed_memory
+from tunetrack.training import pooling
+from tunetrack.training.hardware import keep_freed_memory, use_bf16
 from tunetrack.training.seeding import stream_seeds
 
 BATCH = 64
@@ -39,23 +43,31 @@ ARMS = {
     "plain": "torchvision transforms + DataLoader + Adam, float32",
     "plain_malloc": "the plain loop with our allocator settings",
     "tunetrack_fp32": "tunetrack with precision: fp32",
+    "tunetrack_torch_pooling": "tunetrack with torch's own max pooling",
+    "tunetrack_compile": "tunetrack with compile: true",
+    "tunetrack_augment": "tunetrack with rotation, translation and mirroring of every image",
     "tunetrack": "tunetrack as configured by default (precision: auto)",
 }
-WHERE_TIME_GOES = [
-    "our step, by profile: convolutions 57 %, max pooling 33 % (14 % is zeroing its gradient), ReLU 3 %, Adam 3 %",
-]
+#: What is worth a turn on each kind of device.
+TURNS = {
+    "cpu": ("plain", "plain_malloc", "tunetrack_fp32", "tunetrack_torch_pooling", "tunetrack_augment", "tunetrack"),
+    "cuda": ("plain", "tunetrack_fp32", "tunetrack_compile", "tunetrack_augment", "tunetrack"),
+}
 
 
 def _config(options: dict[str, Any], arm: str, seed: int, epochs: int) -> TrialConfig:
-    sizes = {"train": options["train"], "validation": options["validation"]}
+    sizes: dict[str, Any] = {"train": options["train"], "validation": options["validation"]}
+    if arm == "tunetrack_augment":
+        sizes["augment"] = {"rotation": 10.0, "translation": 0.1, "horizontal_flip": True}
     return TrialConfig.model_validate(
         {
             "data": {"name": "fashion_mnist", "dir": options["data_dir"], **sizes},
             "model": {"filters": 64, "kernel_size": 3, "num_layers": 3},
             "optimizer": {"name": "adam", "lr": 1e-3},
             "trainer": {
-                **{"epochs": epochs, "batch_size": BATCH, "threads": 1, "seed": seed, "device": "cpu"},
+                **{"epochs": epochs, "batch_size": BATCH, "threads": 1, "seed": seed, "device": options["device"]},
                 "precision": "fp32" if arm == "tunetrack_fp32" else "auto",
+                "compile": arm == "tunetrack_compile",
             },
         }
     )
@@ -71,7 +83,8 @@ def _plain_net() -> nn.Module:
 class Plain:
     """The loop that people write."""
 
-    def __init__(self, data: training.ResidentData, data_dir: str) -> None:
+    def __init__(self, data: training.ResidentData, data_dir: str, device: str) -> None:
+        self._device = torch.device(device)
         change = transforms.Compose([transforms.ToTensor(), transforms.Normalize(data.mean, data.std)])
         self._sets = {}
         for name in ("train", "validation", "test"):
@@ -84,12 +97,13 @@ class Plain:
         """Train with the weights and the order that our trainer takes from this seed."""
         weights_seed, order_seed, _ = stream_seeds(seed)
         torch.manual_seed(weights_seed)
-        net = _plain_net()
+        net = _plain_net().to(self._device)
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
         order = RandomSampler(self._sets["train"], generator=torch.Generator().manual_seed(order_seed))
         loader = DataLoader(self._sets["train"], batch_size=BATCH, sampler=order)
         for _ in range(epochs):
-            for images, labels in loader:
+            for host_images, host_labels in loader:
+                images, labels = host_images.to(self._device), host_labels.to(self._device)
                 optimizer.zero_grad()
                 loss = nn.functional.cross_entropy(net(images), labels)
                 loss.backward()
@@ -102,7 +116,7 @@ class Plain:
         net.eval()
         with torch.no_grad():
             for images, labels in DataLoader(self._sets[split], batch_size=512):
-                right += int((net(images).argmax(dim=1) == labels).sum())
+                right += int((net(images.to(self._device)).argmax(dim=1).cpu() == labels).sum())
         return right / len(self._sets[split])
 
 
@@ -110,9 +124,11 @@ def _serve(arm: str, options: dict[str, Any]) -> None:
     """The child: answer one JSON line on stdin with one on stdout, until stdin ends."""
     torch.set_num_threads(1)
     data = training.load_data(_config(options, arm, 0, 1).data)
-    plain = Plain(data, options["data_dir"]) if arm.startswith("plain") else None
+    plain = Plain(data, options["data_dir"], options["device"]) if arm.startswith("plain") else None
     if arm == "plain_malloc":
         keep_freed_memory()
+    if arm == "tunetrack_torch_pooling":
+        pooling.MOST_THREADS = 0
 
     def run(seed: int, epochs: int, evaluate: bool) -> dict[str, float]:
         start = time.perf_counter()
@@ -125,11 +141,32 @@ def _serve(arm: str, options: dict[str, Any]) -> None:
             seconds = sum(len(data.train) / record.images_per_second for record in fit)
             score = lambda split: fit.evaluate(split).accuracy  # noqa: E731
         answer = {"seconds": seconds, "images_per_second": epochs * len(data.train) / seconds}
+        if arm == "tunetrack" and not evaluate:
+            answer["matrix_flops"] = _matrix_rate(options["device"])
         return {**answer, **({split: score(split) for split in ("validation", "test")} if evaluate else {})}
 
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         print(json.dumps(run(**json.loads(line))), flush=True)
+
+
+def _matrix_rate(device: str) -> float:
+    """Floating-point operations a second of large matrix products, in the precision that tunetrack trains in here."""
+    config = TrialConfig.model_validate({"data": {"name": "digits"}}).trainer
+    bf16 = use_bf16(config, torch.device(device))
+    side = 1024 if device == "cpu" else 8192
+    left, right = (torch.randn(side, side, device=device).to(torch.bfloat16 if bf16 else torch.float32) for _ in "ab")
+    return float(
+        2.0 * side**3 / Timer("left @ right", globals={"left": left, "right": right}).blocked_autorange().median
+    )
+
+
+def _flops_per_image() -> float:
+    """Of one training step, by torch's counter: forward, and backward to weights and inner maps."""
+    net = _plain_net()
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 1, 28, 28)).sum().backward()
+    return float(counter.get_total_flops())
 
 
 class Arm:
@@ -172,30 +209,35 @@ def _statistics(values: list[float], digits: int) -> dict[str, float]:
 
 
 def _speed(options: dict[str, Any], rounds: int) -> dict[str, Any]:
-    arms = {name: Arm(name, options) for name in ARMS}
-    rates: dict[str, list[float]] = {name: [] for name in ARMS}
+    turns = TURNS[options["device"]]
+    arms = {name: Arm(name, options) for name in turns}
+    rates: dict[str, list[float]] = {name: [] for name in turns}
+    limits = []
     for number in range(rounds + 1):  # the first round warms up and is not counted
         for name, arm in arms.items():
-            rate = arm.ask(number, 1, evaluate=False)["images_per_second"]
+            answer = arm.ask(number, 1, evaluate=False)
             if number > 0:
-                rates[name].append(rate)
-                print(f"round {number} {name}: {rate:.0f} images/s", file=sys.stderr)
+                rates[name].append(answer["images_per_second"])
+                limits += [answer["matrix_flops"]] if name == "tunetrack" else []
+                print(f"round {number} {name}: {rates[name][-1]:.0f} images/s", file=sys.stderr)
     for arm in arms.values():
         arm.close()
     ratios = {
         name: _statistics([ours / plain for ours, plain in zip(rates[name], rates["plain"], strict=True)], 2)
-        for name in ARMS
+        for name in turns
         if name != "plain"
     }
+    work = _flops_per_image()
+    shares = [100.0 * rate * work / limit for rate, limit in zip(rates["tunetrack"], limits, strict=True)]
     return {
         "images_per_round": options["train"],
         "rounds": rounds,
-        "arms": ARMS,
+        "arms": {name: ARMS[name] for name in turns},
         "images_per_second": {name: _statistics(values, 0) for name, values in rates.items()},
         "ratio_to_plain": ratios,
-        "ratio_to_plain_malloc": _statistics(
-            [ours / plain for ours, plain in zip(rates["tunetrack"], rates["plain_malloc"], strict=True)], 2
-        ),
+        "flops_per_image": work,
+        "matrix_gflops": _statistics([limit / 1e9 for limit in limits], 0),
+        "percent_of_matrix_rate": _statistics(shares, 1),
     }
 
 
@@ -223,13 +265,14 @@ def _accuracy(options: dict[str, Any], seeds: int, epochs: int) -> dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", default=os.environ.get("TUNETRACK_DATA_DIR", "data"))
+    parser.add_argument("--device", choices=TURNS, default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--round-train", type=int, default=6400, help="images of a timed round")
+    parser.add_argument("--round-train", type=int, help="images of a timed round; default 6400, on a GPU 50000")
     parser.add_argument("--train", type=int, nargs="+", default=[20000, 50000], help="training images for the accuracy")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="two rounds, one seed, few images; writes nothing")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "trainer.json")
+    parser.add_argument("--output", type=Path)
     parser.add_argument("--serve", choices=ARMS, help=argparse.SUPPRESS)
     parser.add_argument("--options", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -238,7 +281,12 @@ def main() -> None:
         return
     if given.quick:
         given.rounds, given.round_train, given.train, given.seeds = 2, 3200, [6400], 1
-    options = {"data_dir": given.data_dir, "validation": 10000}
+    on_gpu = given.device == "cuda"
+    given.round_train = given.round_train or (50000 if on_gpu else 6400)
+    given.output = given.output or Path(__file__).parent / "results" / (
+        "trainer-cuda.json" if on_gpu else "trainer.json"
+    )
+    options = {"data_dir": given.data_dir, "validation": 10000, "device": given.device}
     result = {
         "what": "Fashion-MNIST, 3 layers of 64 filters, kernel 3, max-pool 2, batch 64, Adam, one thread each",
         "date": today(),
@@ -246,7 +294,6 @@ def main() -> None:
         "load_average_at_start": round(os.getloadavg()[0], 2),
         "speed": _speed({**options, "train": given.round_train}, given.rounds),
         "accuracy": [_accuracy({**options, "train": train}, given.seeds, given.epochs) for train in given.train],
-        "where_time_goes": WHERE_TIME_GOES,
     }
     text = json.dumps(result, indent=2) + "\n"
     print(text)

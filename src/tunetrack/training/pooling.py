@@ -23,12 +23,12 @@ _BITS = {
     torch.float32: (torch.int32, np.array([0, 0x7FFFFFFF, -0x800000], np.int32)),
 }
 #: The loops run on one core. torch shares its own among threads, and takes five times as long on one.
-_MOST_THREADS = 4
+MOST_THREADS = 4
 
 
 def relu_max_pool_pays(device: torch.device) -> bool:
     """Whether `relu_max_pool` is there and faster than torch's own: on a CPU, with numba, on few threads."""
-    few = torch.get_num_threads() <= _MOST_THREADS
+    few = torch.get_num_threads() <= MOST_THREADS
     return device.type == "cpu" and few and importlib.util.find_spec("numba") is not None
 
 
