@@ -139,8 +139,8 @@ class DataConfig(Config):
         flat = [key for key in _FLAT_CHANGES if self.augment is not None and getattr(self.augment, key)]
         if flat:
             raise ValueError(
-                f"augment.{', augment.'.join(flat)} works on flat images only, and voxel_mnist has volumes, half of "
-                "which are rotated already; brightness and contrast work"
+                f"voxel_mnist has volumes, half of which are rotated already; augment can change their brightness and "
+                f"contrast only. Delete augment.{' and augment.'.join(flat)}"
             )
         return self
 
