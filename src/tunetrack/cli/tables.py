@@ -124,6 +124,8 @@ def _certainty(result: StudyResult) -> list[str]:
         )
     if result.test is not None:
         lines.append(result.test_in_words())
+    if result.validates_on_test_images:
+        lines.append(result.protocol_in_words())
     return lines
 
 

@@ -10,7 +10,7 @@ from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyTable
 
-__all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural"]
+__all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural", "protocol_words"]
 
 
 def headline(table: StudyTable, info: CertaintyInfo) -> str:
@@ -67,6 +67,13 @@ def measured_words(info: CertaintyInfo, board: LeaderboardInfo, test_images: int
             f"{row.test_accuracy:.4f} ± {error:.4f} ({test_images:,} images)."
         )
     return ""
+
+
+def protocol_words(table: StudyTable) -> str:
+    """Where the validation images come from, where that is the official test set; empty for all other studies."""
+    if not table.study.info.validates_on_test_images:
+        return ""
+    return "The validation images were drawn from the official test set (data.faithful)."
 
 
 def cost_words(info: StatesInfo) -> str:

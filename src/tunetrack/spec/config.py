@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "DATA_PLACES",
+    "OFFICIAL_TEST",
     "AdamConfig",
     "AdamWConfig",
     "AugmentConfig",
@@ -48,13 +50,36 @@ class AugmentConfig(Config):
     horizontal_flip: bool = Field(False, description="mirror left-right with probability 1/2")
     rotation: float = Field(0.0, ge=0.0, le=180.0, description="largest rotation, degrees, either way")
     translation: float = Field(0.0, ge=0.0, le=0.5, description="largest shift per axis, as a fraction of the side")
+    brightness: float = Field(0.0, ge=0.0, le=1.0, description="largest change of all values, as a fraction of them")
+    contrast: float = Field(
+        0.0, ge=0.0, le=1.0, description="largest change of the distance to the image's mean, as a fraction of it"
+    )
+    erase: float = Field(0.0, ge=0.0, le=0.9, description="side of a square made black, as a fraction of the side")
+    validation: bool = Field(
+        False,
+        description="also change the validation images, the same way in every epoch and trial; a mistake of published "
+        "experiments, here to reproduce them",
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change their places."""
+        return self.horizontal_flip or self.rotation > 0.0 or self.translation > 0.0
+
+
+#: Data sets that come with a test set of their own.
+OFFICIAL_TEST = ("mnist", "fashion_mnist", "cifar10", "cifar100", "voxel_mnist")
+#: Keys that say where files lie; two studies that differ in nothing else are the same.
+DATA_PLACES = ("dir", "cache_dir")
+#: Changes that know two axes only.
+_FLAT_CHANGES = ("horizontal_flip", "rotation", "translation", "erase")
 
 
 class DataConfig(Config):
     """Which images, and how they are split. The test images are never used for selection."""
 
-    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"] = Field(
-        description="digits needs no download; image_folder reads one folder per class"
+    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "voxel_mnist", "image_folder"] = Field(
+        description="digits needs no download; voxel_mnist is made from MNIST; image_folder reads one folder per class"
     )
     dir: str | None = Field(None, description="where the files are, or where torchvision shall put them")
     image_size: int | None = Field(None, ge=4, le=1024, description="resize to this many pixels a side")
@@ -63,12 +88,60 @@ class DataConfig(Config):
     validation: PositiveInt | None = Field(None, description="validation images; default: one in six")
     test: PositiveInt | None = Field(None, description="test images; default: the official test set, or one in six")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the split")
+    faithful: bool = Field(
+        False,
+        description="split as published experiments did: first images of the official training set; first images of "
+        "the official test set for validation, the rest of it for testing",
+    )
+    normalization: Literal["standard", "half", "none"] = Field(
+        "standard",
+        description="standard: mean 0 and deviation 1 on the training images; half: (x - 0.5) / 0.5; none: 0 to 1",
+    )
+    voxel_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+        None, description="voxel_mnist: seed of the rotations and the noise; default: 42"
+    )
+    cache_dir: str | None = Field(
+        None, description="voxel_mnist: where the voxels are kept once they are made; default: beside MNIST's files"
+    )
     augment: AugmentConfig | None = Field(None, description="random changes to training images; default: none")
 
     @model_validator(mode="after")
     def _image_folder_needs_size(self) -> DataConfig:
         if self.name == "image_folder" and self.image_size is None:
             raise ValueError("image_folder needs image_size (pixels a side), since its images may have any size")
+        return self
+
+    @model_validator(mode="after")
+    def _faithful_needs_an_official_test_set(self) -> DataConfig:
+        if self.faithful and self.name not in OFFICIAL_TEST:
+            raise ValueError(
+                f"faithful needs a data set with an official test set ({', '.join(OFFICIAL_TEST)}), and {self.name} "
+                "has none; delete faithful, or use another data set"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _volumes_have_their_rules(self) -> DataConfig:
+        if self.name != "voxel_mnist":
+            unread = [key for key in ("voxel_seed", "cache_dir") if getattr(self, key) is not None]
+            if unread:
+                raise ValueError(f"{' and '.join(unread)} belong to voxel_mnist; delete them for {self.name}")
+            return self
+        if self.image_size is not None:
+            raise ValueError("image_size cannot be set for voxel_mnist, whose volumes have 16 voxels a side; delete it")
+        odd = [key for key in ("train", "validation", "test") if (getattr(self, key) or 0) % 2]
+        if odd:
+            given = " and ".join(f"{key} is {getattr(self, key)}" for key in odd)
+            raise ValueError(
+                f"sizes of voxel_mnist must be even, since every digit gives two samples, upright and rotated, that "
+                f"stay in one split; {given}"
+            )
+        flat = [key for key in _FLAT_CHANGES if self.augment is not None and getattr(self.augment, key)]
+        if flat:
+            raise ValueError(
+                f"voxel_mnist has volumes, half of which are rotated already; augment can change their brightness and "
+                f"contrast only. Delete augment.{' and augment.'.join(flat)}"
+            )
         return self
 
 

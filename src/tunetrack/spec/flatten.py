@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tunetrack.spec.config import TrialConfig
+from tunetrack.spec.config import DATA_PLACES, TrialConfig
 from tunetrack.spec.domains import Scalar, label_of
 
 __all__ = ["config_key", "flatten", "trial_params"]
@@ -37,5 +37,6 @@ def config_key(config: TrialConfig) -> str:
         32 hexadecimal digits of SHA-256.
     """
     document = config.document()
-    document["data"].pop("dir", None)
+    for place in DATA_PLACES:
+        document["data"].pop(place, None)
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]

@@ -95,12 +95,12 @@ class ModelSummary:
 
     Attributes:
         parameters: number of trainable parameters.
-        input_shape: (channels, height, width).
+        input_shape: (channels, height, width), of volumes (channels, depth, height, width).
         layers: (layer name, kind, output shape without the batch, parameters) from input to output.
     """
 
     parameters: int
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     layers: tuple[tuple[str, str, tuple[int, ...], int], ...]
 
 
@@ -113,12 +113,18 @@ class Evaluation:
         accuracy: fraction in [0, 1].
         confusion: counts, rows the true class, columns the predicted one.
         classes: names in the order of rows and columns.
+        group_accuracy: fraction in [0, 1] by group, where the data set has groups (``upright``, ``rotated``).
     """
 
     loss: float
     accuracy: float
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
+    group_accuracy: dict[str, float] = field(default_factory=dict)
+
+    def group_metrics(self, split: str) -> dict[str, float]:
+        """The groups' accuracies under the names that they have in MLflow: ``<split>/accuracy/<group>``."""
+        return {f"{split}/accuracy/{group}": value for group, value in self.group_accuracy.items()}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pydantic import (
 
 from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec.annotations import did_you_mean
-from tunetrack.spec.config import Config, TrialConfig
+from tunetrack.spec.config import DATA_PLACES, Config, TrialConfig
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
@@ -219,6 +219,12 @@ class StudySpec:
         """Paths of the searched parameters in file order, each once."""
         return tuple(dict.fromkeys(parameter.path for parameter in self.space.parameters))
 
+    @cached_property
+    def validates_on_test_images(self) -> bool:
+        """Whether trials, or some of them, draw their validation images from the official test set."""
+        corners = [resolved for _, resolved in self.space.corners()] or [self.space.values({})]
+        return any(corner.get("data", {}).get("faithful") is True for corner in corners)
+
     @property
     def has_branches(self) -> bool:
         """Whether some parameter exists only in some trials."""
@@ -228,7 +234,7 @@ class StudySpec:
     def fingerprint(self) -> str:
         """Changes with anything that a resumed study must not change: space, objectives, sampler, pruner."""
         kept = {key: value for key, value in self.document.items() if key not in ("name", "description", "budget")}
-        kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key != "dir"}
+        kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key not in DATA_PLACES}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
     def continuous_parameters(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What only the best trial gets: its model in MLflow, and one look at the test images."""
+"""What only the best trial gets: its model in MLflow, and one look at the test images, where there are any."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["crown"]
 EXAMPLE_IMAGES = 4
 
 
-def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun, sets: ResidentSets) -> HeldOut:
+def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun, sets: ResidentSets) -> HeldOut | None:
     """Logs the best trial's model and measures it on the test images.
 
     Args:
@@ -36,7 +36,8 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
         sets: data sets already read.
 
     Returns:
-        What the test images say; also logged on both runs as ``test/accuracy`` and ``test/loss``.
+        What the test images say; also logged on both runs as ``test/accuracy``, ``test/loss`` and, for a data set with
+        groups, ``test/accuracy/<group>``. None where a faithful study leaves no test images.
 
     Raises:
         TrackingError: the weights cannot be read back, or the model cannot be written.
@@ -48,7 +49,6 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
     config = spec.config(best.config)
     data = sets.get(config)
     weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
-    evaluation = training.evaluate(config, data, weights, "test")
     request = ModelRequest(
         run_id,
         tuple(f"{name}=={version(name).split('+')[0]}" for name in ("mlflow", "torch", "numpy")),
@@ -56,7 +56,10 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
     )
     example = data.validation.images[:EXAMPLE_IMAGES].float().div(255).cpu().numpy()
     run.log_model(training.deployable(config, data, weights), example, request)
-    test = {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss}
+    if not len(data.test):
+        return None
+    evaluation = training.evaluate(config, data, weights, "test")
+    test = {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss, **evaluation.group_metrics("test")}
     log_run_metrics(store, run_id, test)
     run.log_metrics(test)
     return HeldOut(best.number, evaluation.accuracy, evaluation.loss)

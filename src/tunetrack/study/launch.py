@@ -134,9 +134,14 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         ledger.set_attribute("state", StudyState.FAILED.value)
         run.finish(StudyState.FAILED, in_words(result))
         return result
-    if result.test is None:  # once a winner: a resumed study that found no better trial looks at no test image again
+    # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
+    if result.test is None and ledger.attributes().get("crowned") != best.number:
         look = crown(worker.spec, best, store, run, worker.sets)
-        ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
+        ledger.set_attribute("crowned", best.number)
+        if look is None:
+            worker.progress.note("validation takes the whole official test set, so the best trial has no test accuracy")
+        else:
+            ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
         result = read_result(ledger, store, place)
     ledger.set_attribute("state", StudyState.COMPLETE.value)
     run.finish(StudyState.COMPLETE, in_words(result), best.number)

@@ -36,6 +36,7 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         tracking_uri=place.tracking,
         validation_images=attributes.get("validation_images"),
         looks=tuple(HeldOut(**look) for look in attributes.get("test_looks", ())),
+        validates_on_test_images=ledger.spec.validates_on_test_images,
     )
 
 
@@ -55,6 +56,8 @@ def in_words(result: StudyResult) -> str:
             lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
     if result.test is not None:
         lines.append(f"{result.test_in_words()}.")
+    if result.validates_on_test_images:
+        lines.append(f"{result.protocol_in_words()}.")
     counts = result.counts()
     lines.append(
         "Trials: " + ", ".join(f"{counts[state]} {state.value}" for state in TrialState if state in counts) + "."

@@ -105,6 +105,8 @@ class StudyResult:
         validation_images: how many images decide; None where trials differ.
         looks: every look at the test images, in order. One after the search; another only where a resumed study
             found a better trial.
+        validates_on_test_images: whether trials, or some of them, draw their validation images from the official test
+            set.
     """
 
     name: str
@@ -116,6 +118,7 @@ class StudyResult:
     tracking_uri: str
     validation_images: int | None = None
     looks: tuple[HeldOut, ...] = ()
+    validates_on_test_images: bool = False
 
     def ranked(self) -> tuple[StudyTrial, ...]:
         """The trials that have a value, best first by the first objective; equals in the order of their numbers."""
@@ -145,6 +148,12 @@ class StudyResult:
             f"Test accuracy of the best trial: {self.test.accuracy:.4f}; the test images were looked at "
             f"{len(self.looks)} times (trials {trials}), so they are no longer untouched"
         )
+
+    def protocol_in_words(self) -> str:
+        """What there is to know of the choice of images; empty for a study whose test images were kept apart."""
+        if not self.validates_on_test_images:
+            return ""
+        return "The validation images were drawn from the official test set (data.faithful)"
 
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""

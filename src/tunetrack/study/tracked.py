@@ -34,7 +34,7 @@ def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
         conditional = not all(parameter.path in paths for paths in present)
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
-    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key)
+    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key, spec.validates_on_test_images)
 
 
 def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo:

@@ -83,7 +83,7 @@ def run_trial(
     outcome = TrialOutcome(
         TrialState.COMPLETE,
         values=tuple(running_value(objective, records, summary.parameters) for objective in objectives),
-        metrics=final_metrics(records, summary.parameters),
+        metrics=final_metrics(records, summary.parameters) | evaluation.group_metrics("final/validation"),
     )
     return TrialResult(outcome, tuple(records), evaluation, weights)
 

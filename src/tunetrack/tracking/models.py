@@ -63,8 +63,8 @@ def log_model(
         calls: the store.
         experiment_id: the experiment of the run.
         module: the network; a copy of it is exported, in eval mode and on the CPU, so that any machine can load it.
-        example: float32, shape (n >= 2, channels, height, width). With one image the exported graph would be frozen
-            to batches of one.
+        example: float32, shape (n >= 2, channels, height, width), or (n >= 2, channels, depth, height, width). With one
+            image the exported graph would be frozen to batches of one.
         request: the run, requirements and metadata.
 
     Returns:
@@ -73,10 +73,10 @@ def log_model(
     Raises:
         TrackingError: the example does not fit, or the store failed.
     """
-    if example.ndim != 4 or len(example) < 2 or example.dtype != np.float32:
+    if example.ndim not in (4, 5) or len(example) < 2 or example.dtype != np.float32:
         raise TrackingError(
-            f"a model needs an example of at least two float32 images (n, channels, height, width); "
-            f"given: {example.dtype} {example.shape}"
+            f"a model needs an example of at least two float32 images (n, channels, height, width) or "
+            f"volumes (n, channels, depth, height, width); given: {example.dtype} {example.shape}"
         )
     client = calls.client
     with translated(f"log the model of run {request.run_id}", client.tracking_uri):

@@ -10,7 +10,17 @@ from typing import Final
 
 from tunetrack.spec.records import TrialState
 
-__all__ = ["RUN_STATUS", "STUDY_STATUS", "File", "RunKind", "RunStatus", "StudyState", "Tag", "objective_metric"]
+__all__ = [
+    "FROM_TEST_IMAGES",
+    "RUN_STATUS",
+    "STUDY_STATUS",
+    "File",
+    "RunKind",
+    "RunStatus",
+    "StudyState",
+    "Tag",
+    "objective_metric",
+]
 
 
 class Tag:
@@ -29,9 +39,14 @@ class Tag:
     TRIAL_STATE: Final = "trial.state"
     TRIAL_REASON: Final = "trial.reason"
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
+    VALIDATION: Final = "data.validation_images"
     PARENT: Final = "mlflow.parentRunId"
     NOTE: Final = "mlflow.note.content"
     SOURCE_NAME: Final = "mlflow.source.name"
+
+
+#: Value of `Tag.VALIDATION` where selection has seen images of the official test set; elsewhere the tag is not there.
+FROM_TEST_IMAGES: Final = "from the official test set"
 
 
 class File:

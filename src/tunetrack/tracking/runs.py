@@ -14,7 +14,7 @@ from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.datasets import DatasetInfo, dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
-from tunetrack.tracking.names import RUN_STATUS, STUDY_STATUS, RunKind, RunStatus, StudyState, Tag
+from tunetrack.tracking.names import FROM_TEST_IMAGES, RUN_STATUS, STUDY_STATUS, RunKind, RunStatus, StudyState, Tag
 from tunetrack.tracking.study_info import StudyInfo, describe_study
 from tunetrack.tracking.values import ParamValue, encode_params
 from tunetrack.tracking.writer import Action, BackgroundWriter, Batch, RunSlot
@@ -133,7 +133,7 @@ class StudyRun:
             start = _now()
             self.writer.submit(
                 Action(slot, lambda: slot.resolve(self._create(trial, start, existing))),
-                Batch(slot, params=encode_params(params, self.info.log_scaled)),
+                Batch(slot, params=encode_params(params, self.info.log_scaled), tags=_protocol_tags(params)),
             )
             self._running[number] = trial
             return trial
@@ -170,7 +170,8 @@ class StudyRun:
 
         Args:
             module: the trained model, in eval mode or not; it is exported in eval mode, on the CPU.
-            example: float32 images as the model takes them, shape (n >= 2, channels, height, width).
+            example: float32 images as the model takes them, shape (n >= 2, channels, height, width); of
+                volumes (n >= 2, channels, depth, height, width).
             request: the trial's run, and what to write beside the model.
 
         Returns:
@@ -243,6 +244,10 @@ class StudyRun:
             Tag.SOURCE_NAME: "tunetrack",
         }
         return self.calls.create_run(self.experiment_id, trial.name, tags, start)
+
+
+def _protocol_tags(params: Mapping[str, ParamValue]) -> dict[str, str]:
+    return {Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {}
 
 
 def _metrics_batch(slot: RunSlot, metrics: Mapping[str, float], step: int) -> Batch:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tunetrack.errors import TrackingError
-from tunetrack.tracking.names import File, Tag, objective_metric
+from tunetrack.tracking.names import FROM_TEST_IMAGES, File, Tag, objective_metric
 
 __all__ = ["Objective", "SearchedParam", "StudyInfo", "describe_study", "info_from_tags", "info_tags"]
 
@@ -54,6 +54,8 @@ class StudyInfo:
         objectives: one or more.
         key: tells this study from others of the same name, which somebody else may have on the same server.
             A resumed study has the key that it had; default: the name.
+        validates_on_test_images: whether trials, or some of them, draw their validation images from the official test
+            set.
     """
 
     name: str
@@ -61,6 +63,7 @@ class StudyInfo:
     searched: tuple[SearchedParam, ...]
     objectives: tuple[Objective, ...]
     key: str = ""
+    validates_on_test_images: bool = False
 
     @property
     def identity(self) -> str:
@@ -83,7 +86,8 @@ def info_tags(info: StudyInfo) -> dict[str, str]:
     searched = json.dumps([asdict(param) for param in info.searched])
     if len(searched) > _TAG_LIMIT:  # the ranges in words are the part that can be spared
         searched = json.dumps([{**asdict(param), "text": ""} for param in info.searched])
-    return {
+    protocol = {Tag.VALIDATION: FROM_TEST_IMAGES} if info.validates_on_test_images else {}
+    return protocol | {
         Tag.STUDY_NAME: info.name,
         Tag.STUDY_KEY: info.identity,
         Tag.STUDY_SEARCHED: searched[:_TAG_LIMIT],
@@ -100,7 +104,8 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
     try:
         searched = tuple(SearchedParam(**param) for param in json.loads(tags[Tag.STUDY_SEARCHED]))
         objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
-        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives, tags[Tag.STUDY_KEY])
+        from_test = tags.get(Tag.VALIDATION) == FROM_TEST_IMAGES
+        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives, tags[Tag.STUDY_KEY], from_test)
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise TrackingError(
             f"run {run_id} is not a study of tunetrack, or its tags were changed: {type(error).__name__}: {error}"

@@ -21,7 +21,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 _MONOTONIC = frozenset({"relu", "leaky_relu", "elu"})
 
 
-def build_cnn(config: CnnConfig, input_shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
+def build_cnn(config: CnnConfig, input_shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
     """The model that `CnnConfig` describes.
 
     Where nothing stands between activation and max pooling, and the activation is monotonic, pooling comes first:
@@ -37,8 +37,13 @@ def build_cnn(config: CnnConfig, input_shape: tuple[int, int, int], num_classes:
         ``layer1`` ... ``layerN``, ``flatten``, ``head1`` ..., ``output``, in this order.
 
     Raises:
-        InfeasibleConfigError: a pooling has fewer pixels than its window.
+        InfeasibleConfigError: a pooling has fewer pixels than its window, or the images are volumes.
     """
+    if len(input_shape) != 3:
+        raise InfeasibleConfigError(
+            f"the model cnn takes flat images (channels, height, width), and this data set's have the shape "
+            f"{input_shape}. Use a model for volumes, or another data set."
+        )
     channels, height, width = input_shape
     model = nn.Sequential()
     for number in range(1, config.num_layers + 1):
@@ -57,7 +62,7 @@ def build_cnn(config: CnnConfig, input_shape: tuple[int, int, int], num_classes:
     return model
 
 
-def _check_pooling(config: CnnConfig, number: int, size: tuple[int, int], input_shape: tuple[int, int, int]) -> None:
+def _check_pooling(config: CnnConfig, number: int, size: tuple[int, int], input_shape: tuple[int, ...]) -> None:
     if min(size) >= config.pool_size:
         return
     before = (number - 1) // config.pool_every

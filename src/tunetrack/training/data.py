@@ -6,13 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from tunetrack.errors import DataError
 from tunetrack.spec.config import DataConfig
 from tunetrack.training.sources import RawImages, read_images
+from tunetrack.training.splits import Indices, draw_split
 
 __all__ = ["ResidentData", "Split", "load_data"]
 
@@ -27,19 +25,22 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8 (n, c, h, w), contiguous.
+        images: uint8 (n, c, h, w), or volumes (n, c, d, h, w); contiguous.
         labels: int64 (n,), on the same device.
+        groups: int8 (n,), on the same device: which of the data set's groups an image is of; None without groups.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
+    groups: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> Split:
         """The same images and labels on another device."""
-        return Split(self.images.to(device), self.labels.to(device))
+        groups = None if self.groups is None else self.groups.to(device)
+        return Split(self.images.to(device), self.labels.to(device), groups)
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class ResidentData:
         name: as in the study file.
         train: the only images that weights are fitted to.
         validation: what selection sees.
-        test: touched once, at the very end.
+        test: touched once, at the very end; without images where a faithful study leaves none.
         classes: names in the order of the labels.
-        mean: per channel, of the training images, on the scale 0 to 1.
-        std: per channel, likewise; 1 for a channel that is constant.
+        mean: per channel, what normalisation subtracts, on the scale 0 to 1. By default of the training images.
+        std: per channel, what it divides by; by default of the training images, 1 for a channel that is constant.
         digest: 16 hexadecimal digits that change when any image, label or split changes.
+        groups: names of the kinds of images whose accuracies are told apart; empty for most data sets.
     """
 
     name: str
@@ -65,12 +67,12 @@ class ResidentData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digest: str
+    groups: tuple[str, ...] = ()
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of one image, or (channels, depth, height, width) of one volume."""
+        return tuple(self.train.images.shape[1:])
 
     @property
     def device(self) -> torch.device:
@@ -96,83 +98,38 @@ class ResidentData:
 def load_data(config: DataConfig, device: torch.device | str = "cpu") -> ResidentData:
     """Read a data set once and keep all of it on the device.
 
-    The official test set is the test split where there is one. Everything else is drawn by `config.seed`, in
-    proportion to the classes. The order of drawing is test, validation, training, so that asking for fewer training
-    images changes neither of the other two.
-
     Args:
-        config: which set, which sizes, which seed. Missing sizes: one image in six for validation; the official test
-            set, or one image in six, for testing; all that are left for training.
+        config: which set, which sizes, which seed; `draw_split` says how it is split.
         device: where the tensors shall live.
 
     Raises:
         DataError: files are missing or damaged, or more images are asked for than there are.
     """
     raw = read_images(config)
-    parts = [_prepare(raw, indices, config) for indices in _draw(config, raw)]
-    mean, std = _moments(parts[0].images)
+    indices = draw_split(config, raw.labels.numpy(), raw.official_test, raw.siblings)
+    parts = [_prepare(raw, chosen, config) for chosen in indices]
+    mean, std = _normalization(config, parts[0].images)
+    digest = _digest(config, parts)
     train, validation, test = (part.to(device) for part in parts)
-    return ResidentData(config.name, train, validation, test, raw.classes, mean, std, _digest(config, parts))
+    return ResidentData(config.name, train, validation, test, raw.classes, mean, std, digest, raw.groups)
 
 
-def _draw(config: DataConfig, raw: RawImages) -> tuple[npt.NDArray[np.int64], ...]:
-    """Indices of the training, validation and test images."""
-    labels = raw.labels.numpy()
-    rng = np.random.default_rng(config.seed)
-    pool = np.arange(len(labels) - raw.official_test)
-    sixth = max(1, len(pool) // 6)
-    validation = config.validation or sixth
-    mixed = pool[_proportional_order(labels[pool], rng)]
-    if raw.official_test:
-        official = np.arange(len(pool), len(labels))
-        if config.test is None:
-            test = official
-        else:
-            _check_sizes(config.name, {"test": config.test}, len(official), "in the official test set")
-            test = official[_proportional_order(labels[official], rng)][: config.test]
-        wanted = {"train": config.train or 1, "validation": validation}
-        _check_sizes(config.name, wanted, len(pool), "besides the official test set")
-    else:
-        wanted = {"train": config.train or 1, "validation": validation, "test": config.test or sixth}
-        _check_sizes(config.name, wanted, len(pool), "in all")
-        test, mixed = mixed[: wanted["test"]], mixed[wanted["test"] :]
-    rest = mixed[validation:]
-    return rest[: config.train], mixed[:validation], test
-
-
-def _proportional_order(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """A random order in which every stretch holds the classes in proportion, to within one image or two a class."""
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        place[members] = (np.arange(len(members)) + rng.random()) / len(members)
-    return np.argsort(place, kind="stable").astype(np.int64)
-
-
-def _check_sizes(name: str, wanted: dict[str, int], available: int, where: str) -> None:
-    total = sum(wanted.values())
-    if total > available:
-        parts = " + ".join(f"{split} {count}" for split, count in wanted.items())
-        raise DataError(
-            f"data set {name} has {available} images {where}, but {parts} = {total} are asked for. "
-            f"Lower {' or '.join(f'data.{split}' for split in wanted)}."
-        )
-
-
-def _prepare(raw: RawImages, indices: npt.NDArray[np.int64], config: DataConfig) -> Split:
+def _prepare(raw: RawImages, indices: Indices, config: DataConfig) -> Split:
     chosen = torch.from_numpy(indices)
     images = _with_channels(raw.images[chosen], config.channels)
     size = config.image_size
     if size is not None and images.shape[2:] != (size, size):
         images = torch.cat([_resize(chunk, size) for chunk in torch.split(images, _RESIZE_CHUNK)])
-    return Split(images.contiguous(), raw.labels[chosen])
+    # Made from one source each, in the order of the groups.
+    groups = (chosen % raw.siblings).to(torch.int8) if raw.groups else None
+    return Split(images.contiguous(), raw.labels[chosen], groups)
 
 
 def _with_channels(images: torch.Tensor, channels: int | None) -> torch.Tensor:
     if channels is None or channels == images.shape[1]:
         return images
     if channels == 3:
-        return images.repeat(1, 3, 1, 1)
+        return images.repeat(1, 3, *[1] * (images.dim() - 2))
     red, green, blue = (images[:, c : c + 1].float() * share for c, share in enumerate(_LUMA))
     return (red + green + blue).round().to(torch.uint8)
 
@@ -180,6 +137,16 @@ def _with_channels(images: torch.Tensor, channels: int | None) -> torch.Tensor:
 def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
     scaled = torch.nn.functional.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
     return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def _normalization(config: DataConfig, images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What is subtracted from each channel, and what it is divided by."""
+    channels = images.shape[1]
+    if config.normalization == "half":
+        return (0.5,) * channels, (0.5,) * channels
+    if config.normalization == "none":
+        return (0.0,) * channels, (1.0,) * channels
+    return _moments(images)
 
 
 def _moments(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,75 +8,92 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tunetrack.spec.config import TrainerConfig, TrialConfig
+from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.records import Evaluation
-from tunetrack.training.batches import Normaliser, evaluation_batches
+from tunetrack.training.batches import Normaliser, evaluation_batches, validation_changes
 from tunetrack.training.data import ResidentData
 from tunetrack.training.hardware import autocast, run_settings
+from tunetrack.training.layout import model_channels_last
 from tunetrack.training.models import build_model
 
 __all__ = ["Deployable", "deployable", "evaluate", "evaluate_model", "loss_and_accuracy"]
 
 
-def loss_and_accuracy(model: nn.Module, data: ResidentData, split: str, config: TrainerConfig) -> tuple[float, float]:
+def loss_and_accuracy(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> tuple[float, float]:
     """Mean cross-entropy (without label smoothing, so that trials can be compared) and the fraction that is right."""
-    loss, confusion = _measure(model, data, split, config)
-    return loss, int(confusion.diagonal().sum()) / int(confusion.sum())
+    loss, answers = _measure(model, data, split, config)
+    return loss, int((answers == data.split(split).labels).sum()) / len(answers)
 
 
-def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: TrainerConfig) -> Evaluation:
-    """Loss, accuracy and confusion matrix of a model on a split.
+def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> Evaluation:
+    """Loss, accuracy, accuracy by group and confusion matrix of a model on a split.
 
     Args:
         model: from normalised images to logits, on the data's device; its mode is put back afterwards.
         data: where the split is taken from.
-        split: ``train``, ``validation`` or ``test``.
-        config: decides the precision.
+        split: ``train``, ``validation`` or ``test``; at least one image.
+        config: decides the precision, and whether validation images are changed.
     """
-    loss, confusion = _measure(model, data, split, config)
-    accuracy = int(confusion.diagonal().sum()) / int(confusion.sum())
-    return Evaluation(loss, accuracy, tuple(tuple(row) for row in confusion.tolist()), data.classes)
+    loss, answers = _measure(model, data, split, config)
+    part, classes = data.split(split), len(data.classes)
+    right = answers == part.labels
+    counts = torch.bincount(part.labels * classes + answers, minlength=classes * classes).view(classes, classes)
+    groups = {}
+    if part.groups is not None:
+        shares = ((name, right[part.groups == index]) for index, name in enumerate(data.groups))
+        groups = {name: int(share.sum()) / len(share) for name, share in shares if len(share)}
+    return Evaluation(
+        loss,
+        int(right.sum()) / len(right),
+        confusion=tuple(tuple(row) for row in counts.tolist()),
+        classes=data.classes,
+        group_accuracy=groups,
+    )
 
 
-def _measure(model: nn.Module, data: ResidentData, split: str, config: TrainerConfig) -> tuple[float, torch.Tensor]:
-    """Mean loss, and counts int64 (true class, predicted class) on the CPU; one wait for the device, at the end."""
-    classes = len(data.classes)
+def _measure(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> tuple[float, torch.Tensor]:
+    """Mean loss, and the predicted class of every image, int64 (n,) on the device; one wait for it, at the end."""
+    part = data.split(split)
+    changes = validation_changes(config.data, len(part), data.device) if split == "validation" else None
     normalise = Normaliser(data)
     total = torch.zeros((), dtype=torch.float64, device=data.device)
-    counts = torch.zeros(classes * classes, dtype=torch.int64, device=data.device)
+    answers = []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for images, labels in evaluation_batches(data.split(split)):
-            with autocast(config, data.device):
+        for images, labels in evaluation_batches(part, changes):
+            with autocast(config.trainer, data.device):
                 logits = model(normalise(images))
             logits = logits.float()
             total += F.cross_entropy(logits, labels, reduction="sum")
-            counts += torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes * classes)
+            answers.append(logits.argmax(dim=1))
     model.train(was_training)
-    return float(total) / len(data.split(split)), counts.view(classes, classes).cpu()
+    return float(total) / len(part), torch.cat(answers)
 
 
 def evaluate(config: TrialConfig, data: ResidentData, state_dict: Mapping[str, torch.Tensor], split: str) -> Evaluation:
-    """Loss, accuracy and confusion matrix of stored weights, in the precision that they were trained in.
+    """Loss, accuracies and confusion matrix of stored weights, in the precision that they were trained in.
 
     Args:
         config: of the trial that the weights come from.
         data: the trial's data.
         state_dict: as `Fit.state_dict` gave it.
-        split: ``train``, ``validation`` or ``test``.
+        split: ``train``, ``validation`` or ``test``; at least one image.
 
     Raises:
         KeyError: there is no such split.
         RuntimeError: the weights do not belong to this configuration.
     """
-    model = _restored(config, data, state_dict).to(data.device).to(memory_format=torch.channels_last)
+    model = model_channels_last(_restored(config, data, state_dict).to(data.device))
     with run_settings(config.trainer):
-        return evaluate_model(model, data, split, config.trainer)
+        return evaluate_model(model, data, split, config)
 
 
 class Deployable(nn.Module):
-    """A trained model for use outside: float32 images (n, c, h, w), values 0 to 1, in; logits (n, classes) out."""
+    """A trained model for use outside: float32 images, values 0 to 1, in; logits (n, classes) out.
+
+    Images are (n, c, h, w), volumes (n, c, d, h, w).
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -84,8 +101,9 @@ class Deployable(nn.Module):
     def __init__(self, model: nn.Module, data: ResidentData) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("mean", torch.tensor(data.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(data.std).view(1, -1, 1, 1))
+        shape = (1, -1, *[1] * (len(data.input_shape) - 1))
+        self.register_buffer("mean", torch.tensor(data.mean).view(shape))
+        self.register_buffer("std", torch.tensor(data.std).view(shape))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalise as in training, and classify."""

@@ -16,6 +16,7 @@ from tunetrack.training.batches import Normaliser, training_batches
 from tunetrack.training.data import ResidentData
 from tunetrack.training.evaluation import evaluate_model, loss_and_accuracy
 from tunetrack.training.hardware import autocast, choose_device, keep_freed_memory, run_settings
+from tunetrack.training.layout import model_channels_last
 from tunetrack.training.losses import make_loss
 from tunetrack.training.models import build_model, summarise
 from tunetrack.training.optimizers import Schedule, make_optimizer
@@ -47,7 +48,7 @@ class TrainState:
         with self.streams.active():
             # Drawn on the CPU, so that a seed means the same initial weights on every device.
             model = build_model(config.model, data.input_shape, len(data.classes))
-        self.model = model.to(data.device).to(memory_format=torch.channels_last)
+        self.model = model_channels_last(model.to(data.device))
         self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
         steps = math.ceil(len(data.train) / trainer.batch_size)
         self.schedule = Schedule(config.schedule, self.optimizer, trainer.epochs, steps)
@@ -122,7 +123,7 @@ class Fit:
         trained = time.perf_counter()
         state.epoch += 1
         _check_finite("training", train_loss, state.epoch)
-        loss, accuracy = loss_and_accuracy(state.model, self.data, "validation", self.config.trainer)
+        loss, accuracy = loss_and_accuracy(state.model, self.data, "validation", self.config)
         _check_finite("validation", loss, state.epoch)
         state.schedule.after_epoch(loss)
         return EpochRecord(
@@ -180,7 +181,7 @@ class Fit:
             KeyError: there is no such split.
         """
         with run_settings(self.config.trainer):
-            return evaluate_model(self.model, self.data, split, self.config.trainer)
+            return evaluate_model(self.model, self.data, split, self.config)
 
 
 def fit(config: TrialConfig, data: ResidentData) -> Fit:
@@ -197,9 +198,9 @@ def fit(config: TrialConfig, data: ResidentData) -> Fit:
     summary = summarise(config, data.input_shape, len(data.classes))
     if _smallest_batch(len(data.train), config.trainer.batch_size) == 1:
         for name, kind, shape, _ in summary.layers:
-            if kind == "BatchNorm2d" and shape[1:] == (1, 1):
+            if kind.startswith("BatchNorm") and math.prod(shape[1:]) == 1:
                 raise InfeasibleConfigError(
-                    f"{name}: batch normalisation needs more than one value a channel, but the map is 1x1 and "
+                    f"{name}: batch normalisation needs more than one value a channel, but the map is of one pixel and "
                     f"{len(data.train)} training images in batches of {config.trainer.batch_size} leave a batch of one "
                     "image. Change trainer.batch_size or data.train by one, or use fewer poolings."
                 )

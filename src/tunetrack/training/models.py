@@ -15,13 +15,13 @@ from tunetrack.training.cnn import build_cnn
 __all__ = ["MODELS", "build_model", "summarise"]
 
 #: (the family's configuration, (channels, height, width), number of classes) -> module that returns logits
-Builder = Callable[[Any, tuple[int, int, int], int], nn.Module]
+Builder = Callable[[Any, tuple[int, ...], int], nn.Module]
 
 #: Every model family. A new one is a configuration class in `tunetrack.spec.config` and a builder here.
 MODELS: dict[str, Builder] = {"cnn": build_cnn}
 
 
-def build_model(config: ModelConfig, input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+def build_model(config: ModelConfig, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     """A model with fresh weights, drawn from torch's global generator, on the current default device.
 
     Args:
@@ -38,7 +38,7 @@ def build_model(config: ModelConfig, input_shape: tuple[int, int, int], num_clas
     return MODELS[config.name](config, input_shape, num_classes)
 
 
-def summarise(config: TrialConfig, input_shape: tuple[int, int, int], num_classes: int) -> ModelSummary:
+def summarise(config: TrialConfig, input_shape: tuple[int, ...], num_classes: int) -> ModelSummary:
     """What a trial's model looks like, without allocating a single weight (torch's meta device).
 
     Args:

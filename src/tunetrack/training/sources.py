@@ -16,11 +16,16 @@ import torch
 from tunetrack.errors import DataError
 from tunetrack.spec.config import DataConfig
 from tunetrack.training.image_folder import read_image_folder
+from tunetrack.training.voxel_cache import cached_voxels
+from tunetrack.training.voxels import GROUPS, TEST_DIGITS, TRAIN_DIGITS
 
 __all__ = ["DEFAULT_FOLDER", "RawImages", "read_images"]
 
 #: Where torchvision's data sets are looked for when the study file names no folder; relative to the working directory.
 DEFAULT_FOLDER = "data"
+
+#: Of the rotations and the noise of voxel_mnist, where the study file gives none.
+DEFAULT_VOXEL_SEED = 42
 
 #: Our name -> (torchvision's class, the folder that it makes below its root).
 _TORCHVISION = {
@@ -39,16 +44,24 @@ class RawImages:
     """A data set as it was read.
 
     Attributes:
-        images: uint8 (n, c, h, w), CPU; where there is an official test set, its images come last.
+        images: uint8 (n, c, h, w) or (n, c, d, h, w), CPU; where there is an official test set, its images come last.
         labels: int64 (n,), CPU.
         classes: names in the order of the labels.
         official_test: how many of the last images are the official test set; 0 where there is none.
+        groups: names of the kinds of images that were made from each source, in the order in which they follow one
+            another in `images`; empty where every image stands for itself.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     classes: tuple[str, ...]
     official_test: int = 0
+    groups: tuple[str, ...] = ()
+
+    @property
+    def siblings(self) -> int:
+        """How many images in a row were made from one source."""
+        return max(1, len(self.groups))
 
 
 def read_images(config: DataConfig) -> RawImages:
@@ -67,6 +80,8 @@ def read_images(config: DataConfig) -> RawImages:
         return _digits()
     if config.name == "image_folder":
         return RawImages(*read_image_folder(config))
+    if config.name == "voxel_mnist":
+        return _voxel_mnist(config)
     return _torchvision(config)
 
 
@@ -79,6 +94,24 @@ def _digits() -> RawImages:
     return RawImages(torch.from_numpy(images).unsqueeze(1), labels, tuple(str(name) for name in bunch.target_names))
 
 
+def _voxel_mnist(config: DataConfig) -> RawImages:
+    flat = _torchvision(config.model_copy(update={"name": "mnist"}))
+    first = len(flat.labels) - flat.official_test
+    places = torch.arange(len(flat.labels))
+    train, test = places[:first][:TRAIN_DIGITS], places[first:][:TEST_DIGITS]
+    chosen = torch.cat([train, test])
+    folder = Path(config.cache_dir).expanduser().absolute() if config.cache_dir else _root(config)
+    seed = DEFAULT_VOXEL_SEED if config.voxel_seed is None else config.voxel_seed
+    volumes = cached_voxels(flat.images[chosen, 0].numpy(), len(test), seed, folder)
+    labels = flat.labels[chosen].repeat_interleave(len(GROUPS))
+    return RawImages(torch.from_numpy(volumes).unsqueeze(1), labels, flat.classes, len(GROUPS) * len(test), GROUPS)
+
+
+def _root(config: DataConfig) -> Path:
+    """The folder that holds torchvision's folders."""
+    return Path(DEFAULT_FOLDER if config.dir is None else config.dir).expanduser().absolute()
+
+
 def _torchvision(config: DataConfig) -> RawImages:
     try:
         from torchvision import datasets  # slow to import, and broken where its build does not fit torch's
@@ -89,7 +122,7 @@ def _torchvision(config: DataConfig) -> RawImages:
         ) from error
     class_name, folder = _TORCHVISION[config.name]
     factory = getattr(datasets, class_name)
-    root = Path(DEFAULT_FOLDER if config.dir is None else config.dir).expanduser().absolute()
+    root = _root(config)
     try:
         parts = [factory(str(root), train=True), factory(str(root), train=False)]
     except RuntimeError:  # torchvision's word for "not there"

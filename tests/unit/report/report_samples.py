@@ -48,9 +48,10 @@ def study(
     searched: Sequence[SearchedParam] = (LR,),
     goals: Sequence[Objective] = (ACCURACY,),
     name: str = "fashion-cnn",
+    validates_on_test_images: bool = False,
 ) -> StudyTable:
     """A study of these trials."""
-    info = StudyInfo(name, {}, tuple(searched), tuple(goals))
+    info = StudyInfo(name, {}, tuple(searched), tuple(goals), validates_on_test_images=validates_on_test_images)
     tags = {"tunetrack.version": "0.1"}
     end = START + timedelta(hours=2)
     row = StudyRow(info, StudyState.COMPLETE, "parent", "1", "images", START, end, tags)

@@ -82,6 +82,15 @@ def test_another_trials_test_accuracy_is_not_given_for_the_winner() -> None:
     assert "Test accuracy" not in check(render_report(table, history({}))).words
 
 
+@pytest.mark.parametrize("faithful", [True, False])
+def test_selection_on_test_images_is_said_aloud(faithful: bool) -> None:
+    table = study([trial(0, 0.9)], validates_on_test_images=faithful)
+
+    words = check(render_report(table, history({}))).words
+
+    assert ("drawn from the official test set" in words) is faithful
+
+
 def test_the_front_in_words() -> None:
     table = study([trial(0, (0.9, 9.0)), trial(1, (0.8, 9.5)), trial(2, (0.5, 1.0))], goals=[ACCURACY, SECONDS])
 

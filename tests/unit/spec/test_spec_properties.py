@@ -210,7 +210,7 @@ def test_flatten_covers_every_leaf(document: dict[str, Any], seed: int) -> None:
 
 @SETTINGS
 @given(documents(), st.integers(0, 99))
-def test_config_key_ignores_the_data_dir_and_nothing_else(document: dict[str, Any], seed: int) -> None:
+def test_config_key_ignores_where_the_data_are_and_nothing_else(document: dict[str, Any], seed: int) -> None:
     spec = load_study(document)
     config = spec.config(spec.sample(seed))
     key = config_key(config)
@@ -218,7 +218,7 @@ def test_config_key_ignores_the_data_dir_and_nothing_else(document: dict[str, An
     for path in flatten(config.document()):
         changed = with_another_value(config, path.split("."))
         with warnings.catch_warnings(action="ignore"):  # pydantic sees the odd value when it is written out
-            assert (config_key(changed) == key) is (path == "data.dir"), path
+            assert (config_key(changed) == key) is (path in ("data.dir", "data.cache_dir")), path
     assert config_key(TrialConfig.model_validate(config.document())) == key
 
 

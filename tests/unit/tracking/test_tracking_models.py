@@ -77,3 +77,18 @@ def test_example_that_would_freeze_the_batch_is_refused(
 ) -> None:
     with pytest.raises(TrackingError, match="at least two float32 images"):
         study.log_model(network(), np.zeros(shape, np.float32), ModelRequest(trial.run_id, ("torch",)))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.export's and torch.load's own
+def test_a_model_of_volumes_has_a_signature_of_five_axes(
+    store: TrackingStore, study: StudyRun, trial: TrialRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # torch.export sets it; monkeypatch takes it away again
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    layers = torch.nn
+    net = layers.Sequential(layers.Conv3d(1, 2, 3), layers.Flatten(), layers.Linear(2 * 8, 10))
+    uri = study.log_model(net, np.zeros((2, 1, 4, 4, 4), np.float32), ModelRequest(trial.run_id, ("torch",)))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    served = mlflow.pyfunc.load_model(uri)
+    assert served.metadata.signature.inputs.inputs[0].shape == (-1, 1, 4, 4, 4)
+    assert served.predict(np.zeros((3, 1, 4, 4, 4), np.float32)).shape == (3, 10)

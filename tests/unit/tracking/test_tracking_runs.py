@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,7 +199,8 @@ def test_deleted_experiment_is_named(store: TrackingStore) -> None:
 
 
 def test_dataset_is_an_input_of_the_run(store: TrackingStore, study: StudyRun) -> None:
-    study.log_dataset(DatasetInfo("digits", "abc", {"train": 9, "test": 1}, (1, 8, 8), ("0", "1"), "sklearn"))
+    sizes = {"train": 9, "validation": 0, "test": 1}  # a part without images is no input
+    study.log_dataset(DatasetInfo("digits", "abc", sizes, (1, 8, 8), ("0", "1"), "sklearn"))
     study.flush()
     inputs = store.client.get_run(study.run_id).inputs.dataset_inputs
     assert [(each.dataset.name, each.dataset.digest, each.tags[0].value) for each in inputs] == [
@@ -242,3 +244,15 @@ def test_exception_elsewhere_loses_nothing_that_was_logged(uri: str) -> None:
     with connect(uri) as store:
         runs = store.client.search_runs([store.experiment_id("images")], "tags.`trial.key` = 'fashion-cnn/0'")
         assert len(store.client.get_metric_history(runs[0].info.run_id, "lr")) == 50
+
+
+@pytest.mark.parametrize("faithful", [True, False])
+def test_runs_say_where_selection_has_seen_test_images(store: TrackingStore, tmp_path: Path, faithful: bool) -> None:
+    info = replace(study_info(), validates_on_test_images=faithful)
+    study = store.open_study(info, "images", tmp_path / "artifacts")
+    trial = study.open_trial(0, {**PARAMS, "data.faithful": faithful})
+    study.flush()
+    for run_id in (study.run_id, trial.run_id):
+        tag = store.client.get_run(run_id).data.tags.get("data.validation_images")
+        assert tag == ("from the official test set" if faithful else None)
+    assert store.attach_study(study.run_id).info.validates_on_test_images is faithful

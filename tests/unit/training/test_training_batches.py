@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tunetrack.spec.config import AugmentConfig
+from tunetrack.spec.config import AugmentConfig, DataConfig
 from tunetrack.training import ResidentData, Split
-from tunetrack.training.batches import Normaliser, _warp, draw_affine, evaluation_batches, training_batches
+from tunetrack.training.batches import Normaliser, evaluation_batches, training_batches, validation_changes
 
 
 def _split(count: int, side: int = 4) -> Split:
@@ -50,52 +50,36 @@ def test_normalised_training_images_have_mean_0_and_deviation_1(digits: Resident
     assert float(images.std(correction=0)) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_nothing_switched_on_changes_nothing() -> None:
-    images = _split(5).images
-    assert torch.allclose(_warp(images, draw_affine(AugmentConfig(), 5, _generator())), images.float(), atol=1e-3)
-
-
-def test_flip_mirrors_about_half_of_the_images() -> None:
-    images = _split(200).images
-    warped = _warp(images, draw_affine(AugmentConfig(horizontal_flip=True), 200, _generator())).round().to(torch.uint8)
-    kept = (warped == images).all(dim=(1, 2, 3))
-    mirrored = (warped == images.flip(3)).all(dim=(1, 2, 3))
-    assert bool((kept ^ mirrored).all())
-    assert 70 <= int(mirrored.sum()) <= 130
-
-
-def test_shift_moves_by_whole_pixels_and_fills_with_black() -> None:
-    image = torch.full((1, 1, 4, 4), 100, dtype=torch.uint8)
-    # From output to input: reading 0.5 to the right (a quarter of the side) moves the picture one pixel to the left.
-    moved = _warp(image, torch.tensor([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]]))
-    assert moved[0, 0, 0].tolist() == pytest.approx([100.0, 100.0, 100.0, 0.0])
-
-
-def test_shift_stays_within_its_limit() -> None:
-    affine = draw_affine(AugmentConfig(translation=0.25), 500, _generator())
-    assert float(affine[:, :, 2].abs().max()) <= 0.5  # a side is 2 units
-    assert float(affine[:, :, 2].abs().max()) > 0.45
-    assert torch.equal(affine[:, :, :2], torch.eye(2).expand(500, 2, 2))
-
-
-def test_rotation_is_a_rotation_within_its_limit() -> None:
-    affine = draw_affine(AugmentConfig(rotation=30.0), 500, _generator())[:, :, :2]
-    assert torch.allclose(affine @ affine.transpose(1, 2), torch.eye(2).expand(500, 2, 2), atol=1e-6)
-    angles = torch.rad2deg(torch.atan2(affine[:, 0, 1], affine[:, 0, 0]))
-    assert float(angles.abs().max()) <= 30.0 + 1e-3
-    assert float(angles.min()) < -25.0
-    assert float(angles.max()) > 25.0
-
-
-def test_flip_rotation_and_shift_do_not_disturb_each_others_draws() -> None:
-    both = draw_affine(AugmentConfig(horizontal_flip=True, rotation=20.0), 50, _generator())
-    turned = draw_affine(AugmentConfig(rotation=20.0), 50, _generator())
-    assert torch.equal(both[:, 1], turned[:, 1])
-    assert torch.equal(both[:, 0].abs(), turned[:, 0].abs())
-
-
 def test_augmentation_has_its_own_stream() -> None:
     split = _split(30)
     plain = [y for _, y in training_batches(split, 8, _generator(1), None, _generator(2))]
     augmented = [y for _, y in training_batches(split, 8, _generator(1), AugmentConfig(rotation=9.0), _generator(2))]
     assert torch.equal(torch.cat(plain), torch.cat(augmented))
+
+
+def _seen(config: DataConfig) -> torch.Tensor:
+    split = _split(300)
+    changes = validation_changes(config, len(split), split.images.device)
+    return torch.cat([images.float() for images, _ in evaluation_batches(split, changes)])
+
+
+def test_validation_images_are_left_alone_unless_the_study_says_otherwise() -> None:
+    turned = AugmentConfig(rotation=30.0)
+    assert torch.equal(_seen(DataConfig(name="digits", augment=turned)), _split(300).images.float())
+    changed = DataConfig(name="digits", augment=turned.model_copy(update={"validation": True}))
+    assert not torch.allclose(_seen(changed), _split(300).images.float(), atol=1.0)
+    assert torch.equal(_seen(changed), _seen(changed))
+    assert not torch.equal(_seen(changed), _seen(changed.model_copy(update={"seed": 1})))
+
+
+def test_volumes_become_float_channels_last() -> None:
+    volumes = torch.randint(0, 256, (6, 2, 3, 4, 5), dtype=torch.uint8, generator=_generator())
+    split = Split(volumes, torch.arange(6))
+    data = ResidentData("volumes", split, split, split, ("a",), (0.5, 0.25), (0.5, 0.5), "0" * 16)
+    assert data.input_shape == (2, 3, 4, 5)
+    images = Normaliser(data)(volumes)
+    assert images.is_contiguous(memory_format=torch.channels_last_3d)
+    expected = (volumes / 255.0 - torch.tensor([0.5, 0.25]).view(1, 2, 1, 1, 1)) / 0.5
+    assert torch.allclose(images, expected, atol=1e-6)
+    labels = torch.cat([y for _, y in training_batches(split, 4, _generator(), None, _generator())])
+    assert sorted(labels.tolist()) == list(range(6))

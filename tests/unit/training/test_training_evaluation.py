@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from tunetrack import training
-from tunetrack.spec.config import TrainerConfig, TrialConfig
+from tunetrack.spec.config import DataConfig, TrainerConfig, TrialConfig
 from tunetrack.training import ResidentData, Split
 from tunetrack.training.batches import Normaliser
-from tunetrack.training.evaluation import evaluate_model
+from tunetrack.training.evaluation import evaluate_model, loss_and_accuracy
 
 ConfigMaker = Callable[..., TrialConfig]
-FP32 = TrainerConfig(precision="fp32", device="cpu")
+FP32 = TrialConfig(data=DataConfig(name="digits"), trainer=TrainerConfig(precision="fp32", device="cpu"))
 
 
 class _Brightness(nn.Module):
@@ -105,3 +105,31 @@ def test_deployable_can_be_exported_with_any_batch_size(make_config: ConfigMaker
     for count in (1, 4, 7):
         images = torch.rand(count, *digits.input_shape)
         assert torch.allclose(exported.module()(images), module(images), atol=1e-5)
+
+
+def test_accuracy_by_group() -> None:
+    split = Split(
+        torch.tensor([0, 100, 200, 0], dtype=torch.uint8).view(-1, 1, 1, 1),
+        torch.tensor([0, 0, 2, 0]),
+        torch.tensor([0, 1, 0, 1], dtype=torch.int8),
+    )
+    groups = ("upright", "rotated", "absent")
+    data = ResidentData("p", split, split, split, ("black", "grey", "white"), (0.0,), (1.0,), "0" * 16, groups)
+    result = evaluate_model(_Brightness(), data.to("cpu"), "test", FP32)
+    assert result.group_accuracy == {"upright": 1.0, "rotated": 0.5}
+    assert result.accuracy == 0.75
+    assert result.group_metrics("final/validation") == {
+        "final/validation/accuracy/upright": 1.0,
+        "final/validation/accuracy/rotated": 0.5,
+    }
+
+
+def test_only_validation_images_are_changed_where_the_study_says_so() -> None:
+    data = _one_pixel([100] * 40, [1] * 40)
+    wild = DataConfig.model_validate({"name": "digits", "augment": {"brightness": 1.0, "validation": True}})
+    config = FP32.model_copy(update={"data": wild})
+    assert evaluate_model(_Brightness(), data, "test", config).accuracy == 1.0
+    changed = evaluate_model(_Brightness(), data, "validation", config)
+    assert changed.accuracy < 1.0
+    assert evaluate_model(_Brightness(), data, "validation", config) == changed
+    assert loss_and_accuracy(_Brightness(), data, "validation", config) == (changed.loss, changed.accuracy)
