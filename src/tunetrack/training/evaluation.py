@@ -12,6 +12,7 @@ from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.records import Evaluation
 from tunetrack.training.batches import Normaliser, evaluation_batches, validation_changes
 from tunetrack.training.data import ResidentData
+from tunetrack.training.fast import accelerated
 from tunetrack.training.hardware import autocast, run_settings
 from tunetrack.training.layout import model_channels_last
 from tunetrack.training.models import build_model
@@ -60,10 +61,11 @@ def _measure(model: nn.Module, data: ResidentData, split: str, config: TrialConf
     answers = []
     was_training = model.training
     model.eval()
+    forward = accelerated(model, data.device)
     with torch.inference_mode():
         for images, labels in evaluation_batches(part, changes):
             with autocast(config.trainer, data.device):
-                logits = model(normalise(images))
+                logits = forward(normalise(images))
             logits = logits.float()
             total += F.cross_entropy(logits, labels, reduction="sum")
             answers.append(logits.argmax(dim=1))
