@@ -12,10 +12,8 @@ from tunetrack.training.nets.parts import Map, convolution, head_block
 
 __all__ = ["build_block_cnn", "build_funnel_cnn"]
 
-BLOCK_ADVICE = "Lower model.num_layers or model.pool_size, set model.padding: same, or use larger images."
-FUNNEL_ADVICE = (
-    "Lower model.stages, model.kernel_size or model.pool_size, set model.padding: same, or use larger images."
-)
+BLOCK_ADVICE = "Lower model.num_layers or model.pool_size"
+FUNNEL_ADVICE = "Lower model.stages, model.kernel_size or model.pool_size"
 
 
 def build_block_cnn(config: BlockCnnConfig, input_shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
@@ -32,7 +30,8 @@ def build_block_cnn(config: BlockCnnConfig, input_shape: tuple[int, ...], num_cl
     Raises:
         InfeasibleConfigError: nothing is left of the map, or a flattening head does not fit it.
     """
-    channels, map_, kept = input_shape[0], Map(input_shape, BLOCK_ADVICE), Map(input_shape, BLOCK_ADVICE)
+    channels = input_shape[0]
+    map_, kept = (Map(input_shape, BLOCK_ADVICE, config.padding) for _ in range(2))
     model = nn.Sequential()
     for number in range(config.num_layers + 1):
         where = f"block {number} of {config.num_layers}"
@@ -70,7 +69,7 @@ def build_funnel_cnn(config: FunnelCnnConfig, input_shape: tuple[int, ...], num_
     Raises:
         InfeasibleConfigError: nothing is left of the map.
     """
-    channels, map_ = input_shape[0], Map(input_shape, FUNNEL_ADVICE)
+    channels, map_ = input_shape[0], Map(input_shape, FUNNEL_ADVICE, config.padding)
     model = nn.Sequential()
     for number in range(1, config.stages + 1):
         where = f"stage {number} of {config.stages}"

@@ -12,10 +12,7 @@ __all__ = ["build_cnn"]
 
 #: The most channels that a layer may have; `filter_growth` can ask for any number.
 WIDEST = 4096
-ADVICE = (
-    "Lower model.num_layers, model.pool_size or model.kernel_size, raise model.pool_every, set model.padding: same, "
-    "or use larger images."
-)
+ADVICE = "Lower model.num_layers, model.pool_size or model.kernel_size, raise model.pool_every"
 
 
 def build_cnn(config: CnnBase, input_shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
@@ -33,7 +30,7 @@ def build_cnn(config: CnnBase, input_shape: tuple[int, ...], num_classes: int) -
         InfeasibleConfigError: a kernel or pooling window is larger than the map, or a layer's width has grown beyond
             what can be used.
     """
-    channels, map_ = input_shape[0], Map(input_shape, ADVICE)
+    channels, map_ = input_shape[0], Map(input_shape, ADVICE, config.padding)
     model = nn.Sequential()
     for number in range(1, config.num_layers + 1):
         filters = _filters(config, number)

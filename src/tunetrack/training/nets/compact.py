@@ -9,7 +9,7 @@ from tunetrack.training.nets.parts import ACTIVATIONS, Map
 
 __all__ = ["build_compact_cnn"]
 
-ADVICE = "Give model.early or model.late fewer convolutions, or use larger images."
+ADVICE = "Give model.early or model.late fewer convolutions"
 
 
 def build_compact_cnn(config: CompactCnnBase, input_shape: tuple[int, ...], num_classes: int) -> nn.Sequential:

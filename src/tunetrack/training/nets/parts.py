@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -27,21 +28,19 @@ class Map:
     Args:
         input_shape: (channels, height, width) or (channels, depth, height, width).
         advice: what to change where nothing is left of the map.
+        padding: of the convolutions; where it is "same", a message does not advise to make it so.
     """
 
-    def __init__(self, input_shape: tuple[int, ...], advice: str) -> None:
+    def __init__(self, input_shape: tuple[int, ...], advice: str, padding: int | Literal["same"] = "same") -> None:
         self.size = input_shape[1:]
         self._input = self.size
-        self._advice = advice
+        self._advice = f"{advice}{'' if padding == 'same' else ', set model.padding: same'}, or use larger images."
         self._poolings = 0
 
     @property
     def area(self) -> int:
         """Values a channel."""
-        area = 1
-        for side in self.size:
-            area *= side
-        return area
+        return math.prod(self.size)
 
     def convolve(self, kernel_size: int, padding: int | Literal["same"], where: str) -> None:
         """Goes through a convolution of stride 1.

@@ -10,10 +10,7 @@ from tunetrack.training.nets.parts import ACTIVATIONS, Map, Names, head_block, i
 
 __all__ = ["build_voxel_cnn", "build_voxel_resnet"]
 
-ADVICE = (
-    "Give model.widths fewer entries, lower model.kernel_size, raise model.pool_every, set model.padding: same, or use "
-    "more voxels."
-)
+ADVICE = "Give model.widths fewer entries, lower model.kernel_size, raise model.pool_every"
 
 
 def build_voxel_cnn(config: VoxelCnnConfig, input_shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
@@ -30,7 +27,7 @@ def build_voxel_cnn(config: VoxelCnnConfig, input_shape: tuple[int, ...], num_cl
     Raises:
         InfeasibleConfigError: nothing is left of the map.
     """
-    channels, map_ = input_shape[0], Map(input_shape, ADVICE)
+    channels, map_ = input_shape[0], Map(input_shape, ADVICE, config.padding)
     model = nn.Sequential()
     for number, width in enumerate(config.widths, start=1):
         where, last = f"convolution {number} of {len(config.widths)}", number == len(config.widths)
