@@ -67,7 +67,7 @@ def find_callable(target: str, keys: Iterable[str]) -> Callable[..., Any]:
             raise _mistake("import", f"{module_name} has no {attribute}{where}{hint}", target)
         found = getattr(found, part)
     if not callable(found):
-        raise _mistake("import", f"{attribute} is a {type(found).__name__}, not a function or class", target)
+        raise _mistake("import", f"{attribute} is of type {type(found).__name__}, not a function or class", target)
     problems = _unfit_keys(found, target, list(keys))
     if problems:
         raise SpecError(problems)
