@@ -7,6 +7,7 @@ from typing import Any
 
 from tunetrack.ledger import check_options
 from tunetrack.spec import StudySpec, flatten, load_study
+from tunetrack.spec.imports import check_imports
 from tunetrack.spec.loading import Source, load_config
 
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
@@ -21,7 +22,7 @@ def override_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | None = None) -> StudySpec:
-    """A checked study, the options of its sampler and pruner included.
+    """A checked study, the options of its sampler and pruner and the keys of an imported model included.
 
     Args:
         source: path of a study file, its content as a mapping, or a spec.
@@ -32,6 +33,7 @@ def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | N
     """
     spec = load_study(source.document if isinstance(source, StudySpec) else source, overrides)
     check_options(spec)
+    check_imports(spec)
     return spec
 
 
@@ -42,7 +44,9 @@ def load_single(source: Source, overrides: Mapping[str, Any] | None = None) -> S
         SpecError: a value is wrong, or is a range.
     """
     load_config(source, overrides)
-    return load_study(source, {**(overrides or {}), "budget": {"trials": 1}, "sampler": {"name": "random"}})
+    spec = load_study(source, {**(overrides or {}), "budget": {"trials": 1}, "sampler": {"name": "random"}})
+    check_imports(spec)
+    return spec
 
 
 def describe_study_file(spec: StudySpec) -> dict[str, Any]:

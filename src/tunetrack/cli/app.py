@@ -28,6 +28,8 @@ class Commands(click.Group):
         """Runs the command; a user's mistake never shows a traceback, a bug in tunetrack does."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if "" not in sys.path and not sys.flags.safe_path:
+            sys.path.insert(0, "")  # the working directory, as for `python -m`: `model.import` may name a module in it
         try:
             return super().invoke(ctx)
         except TunetrackError as error:

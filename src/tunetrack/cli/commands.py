@@ -108,6 +108,36 @@ def schema() -> None:
     tables.print_json(study_schema())
 
 
+@click.command()
+@click.argument("name", required=False)
+@click.option("--input", "input_shape", type=options.Shape(), default=None, help="Shape of one image, such as 3x32x32.")
+@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True, help="Width of the output.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key, such as width=64. May be repeated."
+)
+@click.option("--format", "form", type=click.Choice(["table", "markdown"]), default="table", show_default=True)
+@options.json_flag
+def model(name: str | None, settings: tuple[str, ...], form: str, as_json: bool, **given: Any) -> None:
+    """Show a network's layers, parameters, FLOPs and memory; without NAME, list all networks.
+
+    NAME is one of the list, or MODULE:CALLABLE for a network of your own.
+    """
+    from tunetrack.api.models import describe_model, list_models
+    from tunetrack.cli import tables
+
+    if name is None:
+        listed = list_models()
+        tables.print_json(listed) if as_json else tables.print_models(listed)
+        return
+    described = describe_model(name, given["input_shape"], given["classes"], _collected(settings))
+    if as_json:
+        tables.print_json(described.document())
+    elif form == "markdown":
+        click.echo(described.markdown(), nl=False)
+    else:
+        tables.print_model(described)
+
+
 @click.command(name="list")
 @options.json_flag
 @options.home
@@ -181,4 +211,4 @@ def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = (run, train, validate, schema, list_, show, report, serve, doctor)
+COMMANDS = (run, train, validate, model, schema, list_, show, report, serve, doctor)

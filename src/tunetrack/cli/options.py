@@ -45,6 +45,19 @@ class OptionalNumber(click.ParamType[Any]):
         return number
 
 
+class Shape(click.ParamType[Any]):
+    """The shape of one image: CHANNELSxHEIGHTxWIDTH, or with a depth before the height."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """``1x28x28`` as (1, 28, 28)."""
+        sides = str(value).lower().split("x")
+        if len(sides) not in (3, 4) or not all(side.isdecimal() and int(side) > 0 for side in sides):
+            self.fail(f"{value!r} is no shape; write CHANNELSxHEIGHTxWIDTH, such as 1x28x28", param, ctx)
+        return tuple(map(int, sides))
+
+
 home: Decorator = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunetrack.api.diagnosis import Finding
+    from tunetrack.api.models import ModelDescription
     from tunetrack.server import StudyLink
     from tunetrack.study.place import Place
     from tunetrack.study.result import StudyResult, StudyTrial
@@ -27,6 +28,8 @@ __all__ = [
     "print_findings",
     "print_json",
     "print_links",
+    "print_model",
+    "print_models",
     "print_result",
     "print_studies",
     "print_validation",
@@ -159,6 +162,33 @@ def print_validation(summary: Mapping[str, Any]) -> None:
     table.show_header = False
     for path, value in summary["sample"].items():
         table.add_row(f"  {path}", value_text(value))
+    console.print(table)
+
+
+def print_models(models: Sequence[Mapping[str, Any]]) -> None:
+    """Every network in one line, with the numbers of its defaults."""
+    console = _console()
+    table = _table("model", "input", "parameters>", "MFLOPs>", "MB>", "")
+    for model in models:
+        flops, memory = f"{model['flops'] / 1e6:,.1f}", f"{model['memory_mb']:.2f}"
+        table.add_row(model["name"], model["input"], f"{model['parameters']:,}", flops, memory, model["about"])
+    console.print(table)
+    console.print("\nLayers of one   tunetrack model NAME", highlight=False)
+
+
+def print_model(described: ModelDescription) -> None:
+    """One network: what it is, what was counted, its layers."""
+    console = _console()
+    console.print(Text(described.name, style="bold"))
+    if described.about:
+        console.print(Text(described.about))
+    console.print()
+    for subject, number in described.numbers().items():
+        console.print(f"  {subject:<11} {number}", highlight=False)
+    console.print()
+    table = _table("layer", "kind", "output", "parameters>")
+    for row in described.rows():
+        table.add_row(*row)
     console.print(table)
 
 

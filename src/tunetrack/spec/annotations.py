@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import json
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 __all__ = [
     "child_annotations",
     "did_you_mean",
     "is_float",
+    "is_free",
     "is_number",
+    "keys_of",
     "literals",
     "models_in",
     "name_of",
@@ -70,14 +73,29 @@ def name_of(model: type[BaseModel]) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def narrowed(models: tuple[type[BaseModel], ...], name: Any) -> tuple[type[BaseModel], ...]:
-    """The models whose `name` is the given one; all of them where that decides nothing."""
-    return tuple(model for model in models if name_of(model) == name) or models
+def narrowed(models: tuple[type[BaseModel], ...], raw: Mapping[str, Any]) -> tuple[type[BaseModel], ...]:
+    """The models that a mapping's `name`, searched or not, allows; all of them where that decides nothing."""
+    name = raw.get("name")
+    if "name" not in raw:
+        name = next((model.implied_name(raw) for model in models if hasattr(model, "implied_name")), None)
+    searched = name.get("choices", name.get("one_of")) if isinstance(name, Mapping) else None
+    names = searched if isinstance(searched, list) else [name]
+    return tuple(model for model in models if name_of(model) in names) or models
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A model's fields by the keys that users write: a field's alias where it has one."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def child_annotations(models: tuple[type[BaseModel], ...], key: str) -> tuple[Any, ...]:
-    """The annotations of a key in those of the models that have it."""
-    return tuple(model.model_fields[key].annotation for model in models if key in model.model_fields)
+    """The annotations of a key in those of the models that have it; `Any` of a model that takes further keys."""
+    known = [(model, keys_of(model)) for model in models]
+    return tuple(
+        fields[key].annotation if key in fields else Any
+        for model, fields in known
+        if key in fields or model.model_config.get("extra") == "allow"
+    )
 
 
 def is_float(annotations: Iterable[Any]) -> bool:
@@ -87,7 +105,12 @@ def is_float(annotations: Iterable[Any]) -> bool:
 
 def is_number(annotations: Iterable[Any]) -> bool:
     """Whether any number may stand here, so that a range makes sense (1 | 3 is a list of choices, no range)."""
-    return any(member in (int, float) for member in _members(annotations))
+    return any(member in (int, float, Any) for member in _members(annotations))
+
+
+def is_free(annotations: Iterable[Any]) -> bool:
+    """Whether anything may stand here, as at a key that tunetrack only hands on."""
+    return any(member is Any for member in _members(annotations))
 
 
 def did_you_mean(given: object, allowed: Iterable[str]) -> str:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from tunetrack.spec.base import Config, NonNegative, Positive, PositiveInt, Rate
+from tunetrack.spec.models import NEEDS_NO_NAME, ModelConfig
+from tunetrack.spec.models_cnn import CnnConfig
 
 __all__ = [
     "DATA_PLACES",
@@ -17,6 +21,7 @@ __all__ = [
     "AdamWConfig",
     "AugmentConfig",
     "CnnConfig",
+    "Config",
     "CosineSchedule",
     "DataConfig",
     "EarlyStoppingConfig",
@@ -31,17 +36,6 @@ __all__ = [
     "TrainerConfig",
     "TrialConfig",
 ]
-
-PositiveInt = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-
-
-class Config(BaseModel):
-    """Base of all configuration models: frozen, no unknown keys, no silent conversion of types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class AugmentConfig(Config):
@@ -143,30 +137,6 @@ class DataConfig(Config):
                 f"contrast only. Delete augment.{' and augment.'.join(flat)}"
             )
         return self
-
-
-class CnnConfig(Config):
-    """A stack of convolution layers with 'same' padding, then a fully connected head.
-
-    Each of the `num_layers` layers is `convs_per_layer` times (convolution, [batch norm,] activation, [dropout]),
-    and every `pool_every`-th layer ends with pooling.
-    """
-
-    name: Literal["cnn"] = Field("cnn", description="kind of network")
-    filters: int = Field(32, ge=1, le=4096, description="channels of every convolution")
-    kernel_size: int = Field(3, ge=1, le=31, description="pixels a side; even sizes are padded on the right and below")
-    num_layers: int = Field(3, ge=1, le=64, description="layers of convolutions before the head")
-    convs_per_layer: int = Field(1, ge=1, le=8, description="convolutions in each layer")
-    pooling: Literal["max", "average", "none"] = Field("max", description="how a layer's output is made smaller")
-    pool_size: int = Field(2, ge=2, le=8, description="window and stride of the pooling, pixels")
-    pool_every: int = Field(1, ge=1, le=64, description="pool after every n-th layer")
-    activation: Literal["relu", "gelu", "leaky_relu", "elu"] = Field("relu", description="after each convolution")
-    batch_norm: bool = Field(False, description="batch normalisation between convolution and activation")
-    conv_dropout: Rate = Field(0.0, description="probability that a channel is dropped, 0 <= p < 1")
-    head: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = Field(
-        (), description="widths of the hidden fully connected layers; [] for one linear layer"
-    )
-    head_dropout: Rate = Field(0.0, description="probability that a unit of the head is dropped, 0 <= p < 1")
 
 
 class AdamConfig(Config):
@@ -278,7 +248,6 @@ class TrainerConfig(Config):
     early_stopping: EarlyStoppingConfig | None = Field(None, description="default: train all epochs")
 
 
-ModelConfig = CnnConfig
 OptimizerConfig = Annotated[AdamConfig | AdamWConfig | SgdConfig, Field(discriminator="name")]
 ScheduleConfig = Annotated[
     NoSchedule | StepSchedule | CosineSchedule | OneCycleSchedule | PlateauSchedule, Field(discriminator="name")
@@ -289,11 +258,13 @@ class TrialConfig(Config):
     """One point of the search space: everything that decides the outcome of a trial."""
 
     data: DataConfig = Field(description="which images, and how they are split")
-    model: ModelConfig = Field(CnnConfig(), description="the network")
+    model: ModelConfig = Field(
+        CnnConfig(), description="the network", json_schema_extra={"unnamed": list(NEEDS_NO_NAME)}
+    )
     optimizer: OptimizerConfig = Field(AdamConfig(), description="the rule that moves the weights")
     schedule: ScheduleConfig = Field(NoSchedule(), description="how the learning rate changes over a trial")
     trainer: TrainerConfig = Field(TrainerConfig(), description="how a trial is run")
 
     def document(self) -> dict[str, Any]:
         """The configuration as plain JSON-ready data, every default written out."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)

@@ -10,9 +10,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from tunetrack.errors import Problem
-from tunetrack.spec.annotations import child_annotations, is_float, is_number, literals, models_in, narrowed, shown
+from tunetrack.spec.annotations import (
+    child_annotations,
+    is_float,
+    is_free,
+    is_number,
+    keys_of,
+    literals,
+    models_in,
+    narrowed,
+    shown,
+)
 from tunetrack.spec.domains import CategoricalDomain, Domain, FloatDomain, IntDomain, Scalar, label_of
-from tunetrack.spec.mistakes import SEARCH_KEYS, holds_search, meant_list, misspelt, range_mistake
+from tunetrack.spec.mistakes import RANGE_KEYS, SEARCH_KEYS, holds_search, meant_list, misspelt, range_mistake
 from tunetrack.spec.space import BROKEN, Branch, Fixed, Group, Leaf, Node, OneOf, Parameter, SearchSpace
 
 __all__ = ["parse_space"]
@@ -69,14 +79,19 @@ class _Parser:
             return self._choices(raw, place)
         if "one_of" in raw:
             return self._one_of(raw, place)
-        models = narrowed(models_in(place.kinds), raw.get("name"))
-        if not models:
+        models = narrowed(models_in(place.kinds), raw)
+        handed_on = not models and is_free(place.kinds) and set(RANGE_KEYS).isdisjoint(raw)
+        if not models and not handed_on:
             return self._range(raw, place)
-        if meant_list(raw, {key for model in models for key in model.model_fields}):
+        if meant_list(raw, {key for model in models for key in keys_of(model)}):
             return self._wrong(place, misspelt(raw), raw)
+
+        def kinds(key: str) -> tuple[Any, ...]:
+            return place.kinds if handed_on else child_annotations(models, key)
+
         return Group(
             tuple(
-                (key, self.parse(value, _Place((*place.path, key), place.branches, child_annotations(models, key))))
+                (key, self.parse(value, _Place((*place.path, key), place.branches, kinds(key))))
                 for key, value in raw.items()
             )
         )
@@ -117,6 +132,8 @@ class _Parser:
             example = shown(allowed) if allowed else "[...]"
             return self._wrong(place, f"takes no range; list the values: choices: {example}", raw)
         as_float = is_float(place.kinds)
+        if is_free(place.kinds):  # nobody says what number this is, so the numbers themselves do
+            as_float = any(isinstance(raw.get(key), float) for key in RANGE_KEYS)
         wrong = range_mistake(raw, as_float)
         if wrong:
             return self._wrong(place, wrong, raw)

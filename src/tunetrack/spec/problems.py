@@ -8,7 +8,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tunetrack.errors import Problem
-from tunetrack.spec.annotations import child_annotations, did_you_mean, literals, models_in, name_of, shown
+from tunetrack.spec.annotations import (
+    child_annotations,
+    did_you_mean,
+    is_number,
+    keys_of,
+    literals,
+    models_in,
+    name_of,
+    shown,
+)
 from tunetrack.spec.space import BROKEN
 
 __all__ = ["problems_in"]
@@ -63,16 +72,14 @@ def _problem(found: dict[str, Any], root: type[BaseModel]) -> Problem:
     if kind == "value_error":
         return Problem(dotted, str(context["error"]), None if isinstance(given, Mapping) else shown(given))
     if kind == "extra_forbidden":
-        allowed = sorted({key for model in parents for key in model.model_fields})
+        allowed = sorted({key for model in parents for key in keys_of(model)})
         message = "unknown key" + (did_you_mean(path[-1], allowed) or _allowed(allowed))
     elif kind == "literal_error":
-        message = _must_be(given, literals(annotations))
+        message = _must_be(given, literals(annotations)) + (" or a number" if is_number(annotations) else "")
     elif kind == "string_pattern_mismatch":
         message = f"must be {_description(parents, path[-1])}"
     elif kind in SECTION_KINDS:
-        required = any(
-            parent.model_fields[path[-1]].is_required() for parent in parents if path[-1] in parent.model_fields
-        )
+        required = any(fields[path[-1]].is_required() for fields in map(keys_of, parents) if path[-1] in fields)
         message = _no_section(given, models, required)
     elif isinstance(given, Mapping) and not models:
         message = "a list holds plain values here; to search over it, list whole lists with choices"
@@ -97,7 +104,7 @@ def _no_section(given: Any, models: tuple[type[BaseModel], ...], required: bool)
     """A section was expected. Who wrote ``optimizer: adam`` meant ``optimizer: {name: adam}``."""
     if given is None:
         return "is empty; give it keys" + ("" if required else ", or delete the line to have the defaults")
-    fields = next((list(model.model_fields) for model in models), [])
+    fields = next((list(keys_of(model)) for model in models), [])
     key = "name" if "name" in fields else next(iter(fields), "")
     hint = f"; did you mean {{{key}: {given}}}?" if isinstance(given, str) and key else ""
     return f"must be a section with keys such as {', '.join(fields[:3])}{hint}"
@@ -121,7 +128,7 @@ def _number(limit: Any) -> str:
 
 
 def _description(parents: tuple[type[BaseModel], ...], key: str) -> str:
-    fields = [model.model_fields[key] for model in parents if key in model.model_fields]
+    fields = [keys_of(model)[key] for model in parents if key in keys_of(model)]
     return next((field.description for field in fields if field.description), "of another form")
 
 
@@ -137,6 +144,8 @@ def _locate(
         tagged = tuple(model for model in models if name_of(model) == step)
         if len(models) > 1 and tagged:  # pydantic names the union's member here; the user wrote no such key
             annotations = tagged
+            continue
+        if path and not models and isinstance(step, str):  # the member of a union of plain values
             continue
         path.append(str(step))
         if isinstance(step, int):  # an entry of a list: its models are those of the list

@@ -24,6 +24,8 @@ OBJECTIVE_METRICS = (
     "best/validation/accuracy",
     "best/validation/loss",
     "model/parameters",
+    "model/flops",
+    "model/memory_mb",
     "train_seconds",
 )
 
@@ -95,13 +97,31 @@ class ModelSummary:
 
     Attributes:
         parameters: number of trainable parameters.
-        input_shape: (channels, height, width), of volumes (channels, depth, height, width).
-        layers: (layer name, kind, output shape without the batch, parameters) from input to output.
+        buffers: number of values that are kept beside them, such as the running means of batch normalisation.
+        flops: operations of one forward pass of one image: those of convolutions and matrix products, a
+            multiplication with its addition counted as two.
+        memory_bytes: an estimate for training with one image, 4 bytes a value: the input, twice the output of every
+            module without children (the second time for its gradient), and the parameters. This is the recipe of the
+            package torchsummary, with which published figures were made.
+        input_shape: (channels, height, width) or (channels, depth, height, width).
+        layers: (layer name, kind, output shape without the batch, parameters) from input to output; a layer that has
+            parameters and is never called comes last, with an empty shape.
     """
 
     parameters: int
+    buffers: int
+    flops: int
+    memory_bytes: int
     input_shape: tuple[int, ...]
     layers: tuple[tuple[str, str, tuple[int, ...], int], ...]
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers under the names that they have in MLflow and in objectives; a MB is 2^20 bytes."""
+        return {
+            "model/parameters": float(self.parameters),
+            "model/flops": float(self.flops),
+            "model/memory_mb": self.memory_bytes / 2**20,
+        }
 
 
 @dataclass(frozen=True)
@@ -135,7 +155,7 @@ class TrialOutcome:
         state: a final state, never RUNNING.
         values: one value an objective, in their order; None where the trial has no result.
         reason: why it was not completed, in words; empty for COMPLETE.
-        metrics: further numbers by name (``best/…``, ``final/…``, ``model/parameters``, ``train_seconds``).
+        metrics: further numbers by name (``best/…``, ``final/…``, ``model/…``, ``train_seconds``).
         duplicate_of: number of the trial whose result was reused.
     """
 

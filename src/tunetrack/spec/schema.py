@@ -7,6 +7,8 @@ together, steps that do not divide) is left to `load_study`.
 from __future__ import annotations
 
 import copy
+import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,7 +29,8 @@ def study_schema() -> Schema:
     """The JSON Schema of a study file.
 
     A value of the searched sections may be plain, a range, `choices` or `one_of`. For each model ``M`` the schema holds
-    ``M`` (plain values only), ``M.searched``, and ``M.field`` for what may stand at each of its fields.
+    ``M`` (plain values only), ``M.searched``, and ``M.field`` for what may stand at each of its fields; where several
+    models have the same field, the first one's serves all of them.
     """
     head, trial = _json_schema(StudyHead), _json_schema(TrialConfig)
     searched_models: dict[str, Schema] = {**trial.pop("$defs"), "TrialConfig": trial}
@@ -37,6 +40,7 @@ def study_schema() -> Schema:
     for name, model in searched_models.items():
         definitions |= _places(name, model, searched_models)
         definitions[f"{name}.searched"] = _searched_model(name, model)
+    definitions = _without_twins(definitions)
     sections = definitions.pop("TrialConfig.searched")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -54,6 +58,22 @@ def _json_schema(model: type[BaseModel]) -> Schema:
     return model.model_json_schema(mode="validation", ref_template=REF + "{model}")
 
 
+def _without_twins(definitions: dict[str, Schema]) -> dict[str, Schema]:
+    """The same definitions, the places of equal fields made one: presets share nearly all of theirs."""
+    first: dict[tuple[str, str], str] = {}
+    twins: dict[str, str] = {}
+    for name, definition in definitions.items():
+        _, dot, key = name.partition(".")
+        if dot and key != "searched":
+            twins[name] = first.setdefault((key, json.dumps(definition).replace(f'"{REF}{name}"', '""')), name)
+    kept = {name: definition for name, definition in definitions.items() if twins.get(name, name) == name}
+    as_text = re.sub(
+        rf'"{re.escape(REF)}([^"]+)"', lambda found: f'"{REF}{twins.get(found[1], found[1])}"', json.dumps(kept)
+    )
+    shared: dict[str, Schema] = json.loads(as_text)
+    return shared
+
+
 def _plain(schema: Any) -> Any:
     """A copy in which a discriminated union demands its `name`, as the models do."""
     if isinstance(schema, list):
@@ -61,8 +81,18 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "discriminator" in schema:
-        return {**_hover(schema), "type": "object", "required": ["name"], "anyOf": schema["oneOf"]}
+        return {**_hover(schema), **_told_apart(schema, schema["oneOf"])}
     return {key: copy.deepcopy(value) if key == "default" else _plain(value) for key, value in schema.items()}
+
+
+def _told_apart(union: Schema, members: list[Schema]) -> Schema:
+    """A union whose members are told apart by `name`, which some of them may do without."""
+    unnamed: list[str] | None = union.get("unnamed")
+    if unnamed is None:
+        return {"type": "object", "required": ["name"], "anyOf": members}
+    free = {f"{REF}{name}{end}" for name in unnamed for end in ("", ".searched")}
+    named = [member if member.get("$ref") in free else {**member, "required": ["name"]} for member in members]
+    return {"type": "object", "anyOf": named}
 
 
 def _hover(schema: Schema) -> Schema:
@@ -74,7 +104,7 @@ def _searched_model(name: str, model: Schema) -> Schema:
         key: {**_hover(field), "$ref": f"{REF}{name}.{key}"} for key, field in model.get("properties", {}).items()
     }
     kept = {key: value for key, value in model.items() if key in ("title", "description", "type", "required")}
-    return {**kept, "properties": properties, "additionalProperties": False}
+    return {**kept, "properties": properties, "additionalProperties": model["additionalProperties"]}
 
 
 def _places(name: str, model: Schema, models: dict[str, Schema]) -> dict[str, Schema]:
@@ -97,7 +127,7 @@ def _searched(field: Schema, models: dict[str, Schema]) -> Schema:
     if "discriminator" in field:
         members = [member["$ref"].removeprefix(REF) for member in field["oneOf"]]
         direct = [{"$ref": f"{REF}{member}.searched"} for member in members]
-        return {"type": "object", "required": ["name"], "anyOf": [*direct, _searched_name(members, models)]}
+        return _told_apart(field, [*direct, _searched_name(members, models)])
     if "anyOf" in field:
         return {"anyOf": [_searched(member, models) for member in field["anyOf"]]}
     return field
@@ -112,7 +142,10 @@ def _searched_name(members: list[str], models: dict[str, Schema]) -> Schema:
         rules.append(
             {
                 "if": {"properties": {"name": {"anyOf": [_holding("choices", name), _holding("one_of", name)]}}},
-                "then": {"properties": {"name": True, **properties}, "additionalProperties": False},
+                "then": {
+                    "properties": {"name": True, **properties},
+                    "additionalProperties": models[member]["additionalProperties"],
+                },
             }
         )
     known = {"enum": list(names.values())}
@@ -134,7 +167,7 @@ def _list_of(kind: str, entry: Schema) -> Schema:
 
 def _ranges(field: Schema) -> list[Schema]:
     """The range of a numeric field, within the field's own limits; none for another field."""
-    members = field.get("anyOf", [field])
+    members: list[Schema] = field.get("anyOf") or field.get("oneOf") or [field]
     numeric = [m for m in members if m.get("type") in ("integer", "number") and not {"enum", "const"} & set(m)]
     return [_range(member) for member in numeric]
 

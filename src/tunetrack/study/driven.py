@@ -7,8 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from tunetrack import training
 from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, flatten, trial_params
+from tunetrack.spec.imports import imported_models
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.place import Place
 from tunetrack.study.tracked import dataset_info, study_info
@@ -45,6 +47,7 @@ class DrivenStudy:
             report: called after every epoch.
 
         Raises:
+            SpecError: what `model.import` names is no classifier.
             DataError: the data set is missing or too small.
             TrackingError: the tracking store cannot be reached or written.
         """
@@ -96,6 +99,8 @@ class DrivenStudy:
     def _open(self) -> StudyRun:
         first = self.spec.first_config()
         data = self._sets.get(first)  # before anything is written: what is missing is said without a run
+        for model in imported_models(self.spec):
+            training.check_imported(model, data.input_shape, len(data.classes))
         self._place.make()
         self._store = connect(self._place.tracking)
         key = uuid.uuid4().hex

@@ -6,9 +6,11 @@ import logging
 import uuid
 from dataclasses import asdict, dataclass, field
 
+from tunetrack import training
 from tunetrack.errors import InterruptedStudyError, LedgerError, TunetrackError
 from tunetrack.ledger import Ledger, latest_name, unused_name
 from tunetrack.spec import StudySpec, TrialConfig
+from tunetrack.spec.imports import imported_models
 from tunetrack.study.best import crown
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
@@ -48,10 +50,11 @@ class Launch:
 def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
     """Runs a study to its end; it has failed where the result has no best trial.
 
-    What can be wrong is looked at before anything is written: options, tracking store, data set.
+    What can be wrong is looked at before anything is written: options, tracking store, data set,
+    a model of the user's own.
 
     Raises:
-        SpecError: an option of the sampler or pruner is wrong.
+        SpecError: an option of the sampler or pruner is wrong, or what `model.import` names is no classifier.
         DataError: the data set is missing or too small.
         TrackingError: the tracking store cannot be reached or written.
         LedgerError: the ledger cannot be used, or there is nothing to resume.
@@ -61,7 +64,9 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
     sets = ResidentSets()
     with connect(wanted.place.tracking) as store:
         sample = spec.first_config()
-        sets.get(sample)
+        data = sets.get(sample)
+        for model in imported_models(spec):
+            training.check_imported(model, data.input_shape, len(data.classes))
         ledger = _open_ledger(spec, wanted)
         with StopSignals() as stop:
             run = _open_run(spec, ledger, wanted, store)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tunetrack.spec import EpochRecord, Objective
 
 __all__ = ["final_metrics", "running_value"]
 
 
-def final_metrics(records: Sequence[EpochRecord], parameters: int) -> dict[str, float]:
+def final_metrics(records: Sequence[EpochRecord], model: Mapping[str, float]) -> dict[str, float]:
     """The summary numbers of a trial, best and last epoch kept apart by name.
 
     Args:
         records: the trial's epochs in order; may be empty.
-        parameters: trainable parameters of the model.
+        model: the model's numbers by name, as `ModelSummary.metrics` gives them.
 
     Returns:
-        ``model/parameters``, ``train_seconds`` and, after one epoch at least, ``best/…``, ``best/epoch`` and
+        ``model/…``, ``train_seconds`` and, after one epoch at least, ``best/…``, ``best/epoch`` and
         ``final/…``. The best epoch is that of the highest validation accuracy, the first one among equals.
     """
-    numbers = {"model/parameters": float(parameters), "train_seconds": sum(r.epoch_seconds for r in records)}
+    numbers = {**model, "train_seconds": sum(r.epoch_seconds for r in records)}
     if not records:
         return numbers
     best, last = max(records, key=lambda record: record.validation_accuracy), records[-1]
@@ -35,8 +35,8 @@ def final_metrics(records: Sequence[EpochRecord], parameters: int) -> dict[str, 
     }
 
 
-def running_value(objective: Objective, records: Sequence[EpochRecord], parameters: int) -> float:
+def running_value(objective: Objective, records: Sequence[EpochRecord], model: Mapping[str, float]) -> float:
     """The objective as it stands after the last of these epochs; after the last epoch, the trial's value."""
     metric = str(objective.metric)
-    known = records[-1].metrics() | final_metrics(records, parameters)
+    known = records[-1].metrics() | final_metrics(records, model)
     return known[metric]

@@ -60,30 +60,30 @@ def run_trial(
         LedgerError: `watch` could not report.
         TrackingError: `watch` could not log.
     """
-    try:
-        summary = training.summarise(config, data.input_shape, len(data.classes))
-    except InfeasibleConfigError as error:
-        return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error)))
     records: list[EpochRecord] = []
+    model: dict[str, float] = {}
     try:
+        model = training.summarise(config, data.input_shape, len(data.classes)).metrics()
         fit = training.fit(config, data)
         for record in _interruptibly(iter(fit), watch):
             records.append(record)
-            if watch.epoch(record, running_value(objectives[0], records, summary.parameters)):
-                return _pruned(fit, records, summary.parameters)
+            if watch.epoch(record, running_value(objectives[0], records, model)):
+                return _pruned(fit, records, model)
         with watch.interruptible():
             evaluation = fit.evaluate("validation")
             weights = training.weights_to_bytes(fit.state_dict())
+    except InfeasibleConfigError as error:
+        return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error), metrics=model))
     except (LedgerError, TrackingError):  # of those who watch, not of the trial
         raise
     except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
         reason = str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
-        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=final_metrics(records, summary.parameters))
+        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=final_metrics(records, model))
         return TrialResult(outcome, tuple(records), traceback=traceback.format_exc())
     outcome = TrialOutcome(
         TrialState.COMPLETE,
-        values=tuple(running_value(objective, records, summary.parameters) for objective in objectives),
-        metrics=final_metrics(records, summary.parameters) | evaluation.group_metrics("final/validation"),
+        values=tuple(running_value(objective, records, model) for objective in objectives),
+        metrics=final_metrics(records, model) | evaluation.group_metrics("final/validation"),
     )
     return TrialResult(outcome, tuple(records), evaluation, weights)
 
@@ -97,7 +97,7 @@ def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator
         yield record
 
 
-def _pruned(fit: training.Fit, records: list[EpochRecord], parameters: int) -> TrialResult:
+def _pruned(fit: training.Fit, records: list[EpochRecord], model: dict[str, float]) -> TrialResult:
     reason = f"pruned after epoch {records[-1].epoch} of {fit.config.trainer.epochs}"
-    outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=final_metrics(records, parameters))
+    outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=final_metrics(records, model))
     return TrialResult(outcome, tuple(records), weights=training.weights_to_bytes(fit.state_dict()))

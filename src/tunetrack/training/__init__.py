@@ -7,7 +7,7 @@ from tunetrack.training.describe import describe_hardware
 from tunetrack.training.evaluation import Deployable, deployable, evaluate
 from tunetrack.training.fitting import Fit, TrainState, fit
 from tunetrack.training.hardware import choose_device
-from tunetrack.training.models import MODELS, build_model, summarise
+from tunetrack.training.models import MODELS, build_model, check_imported, summarise
 from tunetrack.training.weights import weights_from_bytes, weights_to_bytes
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Split",
     "TrainState",
     "build_model",
+    "check_imported",
     "choose_device",
     "deployable",
     "describe_hardware",

@@ -15,7 +15,7 @@ from tunetrack.training.data import ResidentData
 from tunetrack.training.fast import accelerated
 from tunetrack.training.hardware import autocast, run_settings
 from tunetrack.training.layout import model_channels_last
-from tunetrack.training.models import build_model
+from tunetrack.training.models import blank_model
 
 __all__ = ["Deployable", "deployable", "evaluate", "evaluate_model", "loss_and_accuracy"]
 
@@ -128,8 +128,6 @@ def deployable(config: TrialConfig, data: ResidentData, state_dict: Mapping[str,
 
 
 def _restored(config: TrialConfig, data: ResidentData, state_dict: Mapping[str, torch.Tensor]) -> nn.Module:
-    with torch.device("meta"):  # draws no random numbers, so the caller's generators stay as they are
-        model = build_model(config.model, data.input_shape, len(data.classes))
-    model = model.to_empty(device="cpu")
+    model = blank_model(config.model, data.input_shape, len(data.classes))
     model.load_state_dict(state_dict)
     return model

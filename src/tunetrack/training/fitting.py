@@ -198,9 +198,9 @@ def fit(config: TrialConfig, data: ResidentData) -> Fit:
     summary = summarise(config, data.input_shape, len(data.classes))
     if _smallest_batch(len(data.train), config.trainer.batch_size) == 1:
         for name, kind, shape, _ in summary.layers:
-            if kind.startswith("BatchNorm") and math.prod(shape[1:]) == 1:
+            if kind.startswith("BatchNorm") and shape and math.prod(shape[1:]) == 1:
                 raise InfeasibleConfigError(
-                    f"{name}: batch normalisation needs more than one value a channel, but the map is of one pixel and "
+                    f"{name}: batch normalisation needs more than one value a channel, but the map has one value and "
                     f"{len(data.train)} training images in batches of {config.trainer.batch_size} leave a batch of one "
                     "image. Change trainer.batch_size or data.train by one, or use fewer poolings."
                 )

@@ -70,7 +70,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
         # words
         ("data.name", "fashion-mnist", None),
         ("model.pooling", "maxx", 'must be one of max, average, none; did you mean max? (given: "maxx")'),
-        ("model.name", "resnet", 'must be cnn (given: "resnet")'),
+        ("model.name", "resnet_50", None),
         ("pruner.name", "hyperbnd", None),
         # ranges
         ("model.filters", {"low": 5, "high": 3}, 'low is greater than high; swap them (given: {"low": 5, "high": 3})'),
@@ -228,7 +228,8 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
         (
             {"objective": {"metric": "validation/acuracy"}},
             "objective.metric: must be one of validation/accuracy, validation/loss, train/accuracy, train/loss, "
-            "best/validation/accuracy, best/validation/loss, model/parameters, train_seconds; "
+            "best/validation/accuracy, best/validation/loss, model/parameters, model/flops, "
+            "model/memory_mb, train_seconds; "
             'did you mean validation/accuracy? (given: "validation/acuracy")',
         ),
         (

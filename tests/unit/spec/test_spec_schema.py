@@ -186,7 +186,7 @@ def test_defaults_are_those_of_the_models() -> None:
     model = study_schema()["$defs"]["CnnConfig.searched"]["properties"]
 
     assert model["filters"]["default"] == 32
-    assert model["filters"]["description"] == "channels of every convolution"
+    assert model["filters"]["description"] == "channels of the first layer's convolutions"
 
 
 def test_callers_may_change_what_they_get() -> None:

@@ -51,6 +51,19 @@ def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:
     assert len(result.records) == 2
 
 
+def test_a_model_that_raises_when_it_is_built_fails_its_trial(
+    data: training.ResidentData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setitem(training.MODELS, "cnn", broken)
+    result = run_trial(config(), OBJECTIVES, data, TrialWatch())
+    assert result.outcome.state is TrialState.FAILED
+    assert result.outcome.reason == "ZeroDivisionError: by design"
+    assert "ZeroDivisionError" in result.traceback
+
+
 def test_what_cannot_be_built_is_infeasible(data: training.ResidentData) -> None:
     result = run_trial(config(model__num_layers=4), OBJECTIVES, data, TrialWatch())
     assert result.outcome.state is TrialState.INFEASIBLE
