@@ -209,7 +209,7 @@ def test_the_cache_may_lie_elsewhere(tmp_path: Path) -> None:
 def test_a_net_for_flat_images_is_refused_in_words(tmp_path: Path) -> None:
     fake_mnist(tmp_path, 12, 4)
     config = TrialConfig(data=_config(tmp_path))
-    with pytest.raises(InfeasibleConfigError, match="flat images"):
+    with pytest.raises(InfeasibleConfigError, match="3-dimensional inputs"):
         training.summarise(config, load_data(config.data).input_shape, 10)
 
 
