@@ -9,18 +9,24 @@ from tunetrack.spec import EpochRecord, Objective
 __all__ = ["final_metrics", "running_value"]
 
 
-def final_metrics(records: Sequence[EpochRecord], parameters: int) -> dict[str, float]:
+def final_metrics(
+    records: Sequence[EpochRecord], parameters: int, peak_memory_mb: float | None = None
+) -> dict[str, float]:
     """The summary numbers of a trial, best and last epoch kept apart by name.
 
     Args:
         records: the trial's epochs in order; may be empty.
         parameters: trainable parameters of the model.
+        peak_memory_mb: the most memory that the trial has held at one time, mebibytes; None where it is not known.
 
     Returns:
-        ``model/parameters``, ``train_seconds`` and, after one epoch at least, ``best/…``, ``best/epoch`` and
-        ``final/…``. The best epoch is that of the highest validation accuracy, the first one among equals.
+        ``model/parameters``, ``train_seconds``, ``memory/peak_mb`` where it is known, and, after one epoch at least,
+        ``best/…``, ``best/epoch`` and ``final/…``. The best epoch is that of the highest validation accuracy, the first
+        one among equals.
     """
     numbers = {"model/parameters": float(parameters), "train_seconds": sum(r.epoch_seconds for r in records)}
+    if peak_memory_mb is not None:
+        numbers["memory/peak_mb"] = peak_memory_mb
     if not records:
         return numbers
     best, last = max(records, key=lambda record: record.validation_accuracy), records[-1]

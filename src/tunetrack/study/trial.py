@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 
 from tunetrack import training
 from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TunetrackError
-from tunetrack.spec import EpochRecord, Evaluation, Objective, TrialConfig, TrialOutcome, TrialState
+from tunetrack.spec import (
+    EpochRecord,
+    Evaluation,
+    Objective,
+    TrialConditions,
+    TrialConfig,
+    TrialOutcome,
+    TrialState,
+)
 from tunetrack.study.objectives import final_metrics, running_value
 
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
@@ -22,10 +30,12 @@ class TrialWatch:
     Attributes:
         epoch: called with every record and the first objective's running value; True stops the trial as pruned.
         interruptible: entered while the trainer computes, left while anything is written.
+        conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
     """
 
     epoch: Callable[[EpochRecord, float], bool] = lambda record, value: False
     interruptible: Callable[[], AbstractContextManager[object]] = nullcontext
+    conditions: Callable[[TrialConditions], None] = lambda conditions: None
 
 
 @dataclass(frozen=True)
@@ -62,30 +72,68 @@ def run_trial(
     """
     try:
         summary = training.summarise(config, data.input_shape, len(data.classes))
+        fit = training.fit(config, data)
     except InfeasibleConfigError as error:
         return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error)))
-    records: list[EpochRecord] = []
+    except Exception as error:
+        return TrialResult(TrialOutcome(TrialState.FAILED, reason=_reason(error)), traceback=traceback.format_exc())
     try:
-        fit = training.fit(config, data)
-        for record in _interruptibly(iter(fit), watch):
-            records.append(record)
-            if watch.epoch(record, running_value(objectives[0], records, summary.parameters)):
-                return _pruned(fit, records, summary.parameters)
-        with watch.interruptible():
-            evaluation = fit.evaluate("validation")
-            weights = training.weights_to_bytes(fit.state_dict())
-    except (LedgerError, TrackingError):  # of those who watch, not of the trial
-        raise
-    except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
-        reason = str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
-        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=final_metrics(records, summary.parameters))
-        return TrialResult(outcome, tuple(records), traceback=traceback.format_exc())
-    outcome = TrialOutcome(
-        TrialState.COMPLETE,
-        values=tuple(running_value(objective, records, summary.parameters) for objective in objectives),
-        metrics=final_metrics(records, summary.parameters),
-    )
-    return TrialResult(outcome, tuple(records), evaluation, weights)
+        return _Run(fit, objectives, watch, summary.parameters).result()
+    finally:
+        del fit
+        training.release_memory()
+
+
+class _Run:
+    """One trial while it runs."""
+
+    def __init__(self, fit: training.Fit, objectives: Sequence[Objective], watch: TrialWatch, parameters: int) -> None:
+        self._fit, self._objectives, self._watch, self._parameters = fit, objectives, watch, parameters
+        self._records: list[EpochRecord] = []
+        self._told: TrialConditions | None = None
+
+    def result(self) -> TrialResult:
+        """Trains, and says how that ended."""
+        fit, watch = self._fit, self._watch
+        try:
+            self._tell_conditions()
+            for record in _interruptibly(iter(fit), watch):
+                self._records.append(record)
+                self._tell_conditions()
+                if watch.epoch(record, running_value(self._objectives[0], self._records, self._parameters)):
+                    return self._pruned()
+            with watch.interruptible():
+                evaluation = fit.evaluate("validation")
+                weights = training.weights_to_bytes(fit.state_dict())
+        except (LedgerError, TrackingError):  # of those who watch, not of the trial
+            raise
+        except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
+            reason, text = _reason(error), traceback.format_exc()
+        else:
+            values = (running_value(goal, self._records, self._parameters) for goal in self._objectives)
+            outcome = TrialOutcome(TrialState.COMPLETE, tuple(values), metrics=self._metrics())
+            return TrialResult(outcome, tuple(self._records), evaluation, weights)
+        self._tell_conditions()
+        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=self._metrics())
+        return TrialResult(outcome, tuple(self._records), traceback=text)
+
+    def _tell_conditions(self) -> None:
+        if self._told != self._fit.conditions:
+            self._told = self._fit.conditions
+            self._watch.conditions(self._told)
+
+    def _metrics(self) -> dict[str, float]:
+        return final_metrics(self._records, self._parameters, self._fit.peak_memory_mb)
+
+    def _pruned(self) -> TrialResult:
+        reason = f"pruned after epoch {self._records[-1].epoch} of {self._fit.config.trainer.epochs}"
+        outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=self._metrics())
+        weights = training.weights_to_bytes(self._fit.state_dict())
+        return TrialResult(outcome, tuple(self._records), weights=weights)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
 
 
 def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator[EpochRecord]:
@@ -95,9 +143,3 @@ def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator
         if record is None:
             return
         yield record
-
-
-def _pruned(fit: training.Fit, records: list[EpochRecord], parameters: int) -> TrialResult:
-    reason = f"pruned after epoch {records[-1].epoch} of {fit.config.trainer.epochs}"
-    outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=final_metrics(records, parameters))
-    return TrialResult(outcome, tuple(records), weights=training.weights_to_bytes(fit.state_dict()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from tunetrack.spec.config import TrainerConfig, TrialConfig
 from tunetrack.spec.records import Evaluation
-from tunetrack.training.batches import Normaliser, evaluation_batches
+from tunetrack.training.batches import Normaliser, evaluation_batches, evaluation_size
 from tunetrack.training.data import ResidentData
-from tunetrack.training.hardware import autocast, run_settings
+from tunetrack.training.hardware import autocast, run_settings, sum_dtype
+from tunetrack.training.memory import halved_until_it_fits
 from tunetrack.training.models import build_model
 
 __all__ = ["Deployable", "deployable", "evaluate", "evaluate_model", "loss_and_accuracy"]
@@ -39,22 +40,35 @@ def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: Tra
 
 
 def _measure(model: nn.Module, data: ResidentData, split: str, config: TrainerConfig) -> tuple[float, torch.Tensor]:
-    """Mean loss, and counts int64 (true class, predicted class) on the CPU; one wait for the device, at the end."""
-    classes = len(data.classes)
-    normalise = Normaliser(data)
-    total = torch.zeros((), dtype=torch.float64, device=data.device)
-    counts = torch.zeros(classes * classes, dtype=torch.int64, device=data.device)
+    """Mean loss, and counts int64 (true class, predicted class) on the CPU; smaller batches where memory is short."""
+    images = data.split(split)
     was_training = model.training
     model.eval()
+    try:
+        (total, counts), _ = halved_until_it_fits(
+            lambda size: _sums(model, data, evaluation_batches(images, size), config), evaluation_size(images)
+        )
+    finally:
+        model.train(was_training)
+    return total / len(images), counts
+
+
+def _sums(
+    model: nn.Module, data: ResidentData, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], config: TrainerConfig
+) -> tuple[float, torch.Tensor]:
+    """Summed loss and counts; one wait for the device, at the end."""
+    classes = len(data.classes)
+    normalise = Normaliser(data)
+    total = torch.zeros((), dtype=sum_dtype(data.device), device=data.device)
+    counts = torch.zeros(classes * classes, dtype=torch.int64, device=data.device)
     with torch.inference_mode():
-        for images, labels in evaluation_batches(data.split(split)):
+        for images, labels in batches:
             with autocast(config, data.device):
                 logits = model(normalise(images))
             logits = logits.float()
             total += F.cross_entropy(logits, labels, reduction="sum")
             counts += torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes * classes)
-    model.train(was_training)
-    return float(total) / len(data.split(split)), counts.view(classes, classes).cpu()
+    return float(total), counts.view(classes, classes).cpu()
 
 
 def evaluate(config: TrialConfig, data: ResidentData, state_dict: Mapping[str, torch.Tensor], split: str) -> Evaluation:
