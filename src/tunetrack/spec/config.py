@@ -211,7 +211,7 @@ class TrainerConfig(Config):
     repeat: PositiveInt = Field(
         1, description="number of the repetition: changes nothing but that equal configurations are trained again"
     )
-    deterministic: bool = Field(False, description="bit-exact on one machine, slower on some")
+    deterministic: bool = Field(False, description="bit-exact on one machine with equal threads, slower on some")
     compile: bool = Field(False, description="torch.compile the model; costs a compilation a shape")
     loss: Literal["cross_entropy", "manual"] = Field(
         "cross_entropy", description="manual: softmax, log, mean negative log-likelihood, written out and stabilised"
