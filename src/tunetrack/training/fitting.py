@@ -42,7 +42,6 @@ class Fit:
         self.seeds = StreamSeeds.of(config.trainer)
         self._state: TrainState | None = None
         self._meter: MemoryMeter | None = None
-        self._notes: tuple[str, ...] = ()
 
     @property
     def state(self) -> TrainState:
@@ -86,7 +85,7 @@ class Fit:
             precision="bf16" if use_bf16(trainer, self.data.device) else "fp32",
             threads=trainer.threads or torch.get_num_threads(),
             micro_batch=self.micro_batch,
-            notes=self._notes,
+            notes=() if self._state is None else self._state.notes,
         )
 
     @property
@@ -158,7 +157,7 @@ class Fit:
             return train_epoch(self.config, self.data, self.state, forward)
         finally:
             if self.micro_batch != before:
-                self._notes += (
+                self.state.notes += (
                     f"Memory was short in epoch {self.state.epoch + 1}: since then a batch of "
                     f"{self.config.trainer.batch_size} images goes through the model in micro-batches of at most "
                     f"{self.micro_batch}. The gradient is that of the whole batch; batch normalisation, where there "

@@ -59,6 +59,7 @@ class TrainState:
         schedule: of the learning rate.
         stopping: None where the trial runs all its epochs.
         micro_batch: images at a time within a step; None: the whole batch.
+        notes: what the user should know of the run, as sentences.
         stream: where an epoch is a number of steps; None where it is one pass.
     """
 
@@ -75,6 +76,7 @@ class TrainState:
         self.schedule = Schedule(config.schedule, self.optimizer, trainer.epochs, steps)
         self.stopping = EarlyStopping(trainer.early_stopping) if trainer.early_stopping else None
         self.micro_batch = trainer.micro_batch
+        self.notes: tuple[str, ...] = ()
         self.stream: BatchStream | None = None
         if trainer.steps_per_epoch is not None:
             self.stream = BatchStream(data.train, trainer.batch_size, config.data.augment, self.streams)
