@@ -6,10 +6,11 @@ The tree::
     ├── SpecError                2   the study file, an override or an option is wrong
     ├── DataError                3   a data set is missing, unreadable or does not fit the study file
     ├── InfeasibleConfigError    4   this combination of values cannot be built
-    ├── TrainingDivergedError    5   the loss became NaN or infinite
+    ├── TrainingDivergedError    5   a loss or a weight became NaN or infinite
     ├── LedgerError              6   the search state cannot be read or written
     ├── TrackingError            7   the tracking server or store cannot be reached or written
-    └── StudyFailedError         8   the study ended without one finished trial
+    ├── StudyFailedError         8   the study ended without one finished trial
+    └── OutOfMemoryError         9   a trial needs more memory than there is
 
     KeyboardInterrupt
     └── InterruptedStudyError  128 + the signal's number (130 SIGINT, 143 SIGTERM), as shells expect
@@ -27,6 +28,7 @@ __all__ = [
     "InfeasibleConfigError",
     "InterruptedStudyError",
     "LedgerError",
+    "OutOfMemoryError",
     "Problem",
     "SpecError",
     "StudyFailedError",
@@ -91,7 +93,7 @@ class InfeasibleConfigError(TunetrackError):
 
 
 class TrainingDivergedError(TunetrackError):
-    """The training or validation loss became NaN or infinite."""
+    """The training loss, the validation loss or a weight became NaN or infinite."""
 
     exit_code = 5
 
@@ -112,6 +114,12 @@ class StudyFailedError(TunetrackError):
     """A study ended and not one of its trials gave a value."""
 
     exit_code = 8
+
+
+class OutOfMemoryError(TunetrackError):
+    """A trial needs more memory than there is, also with the smallest batches."""
+
+    exit_code = 9
 
 
 class InterruptedStudyError(KeyboardInterrupt):

@@ -8,7 +8,15 @@ from __future__ import annotations
 from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.flatten import config_key, flatten, trial_params
 from tunetrack.spec.loading import load_config, load_study, parse_override
-from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialOutcome, TrialState, WeightStats
+from tunetrack.spec.records import (
+    EpochRecord,
+    Evaluation,
+    ModelSummary,
+    TrialConditions,
+    TrialOutcome,
+    TrialState,
+    WeightStats,
+)
 from tunetrack.spec.schema import study_schema
 from tunetrack.spec.space import Parameter, SearchSpace
 from tunetrack.spec.study import Objective, StudySpec
@@ -21,6 +29,7 @@ __all__ = [
     "Parameter",
     "SearchSpace",
     "StudySpec",
+    "TrialConditions",
     "TrialConfig",
     "TrialOutcome",
     "TrialState",

@@ -6,6 +6,7 @@ validated against these models, so a hyperparameter that nothing reads cannot be
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -36,6 +37,9 @@ __all__ = [
     "TrainerConfig",
     "TrialConfig",
 ]
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class AugmentConfig(Config):
@@ -232,13 +236,27 @@ class EarlyStoppingConfig(Config):
 class TrainerConfig(Config):
     """How the one shared trainer runs a trial."""
 
-    epochs: PositiveInt = Field(10, description="passes over the training images")
+    epochs: PositiveInt = Field(10, description="passes over the training images, or as steps_per_epoch says")
+    steps_per_epoch: PositiveInt | None = Field(
+        None, description="an epoch is so many whole batches, shuffled anew when all are used; default: one pass"
+    )
     batch_size: PositiveInt = Field(64, description="images a step")
+    micro_batch: PositiveInt | None = Field(
+        None, description="images at a time within a step, where memory is short; default: the whole batch"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where it is measured to pay")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where there is one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, else mps, else cpu")
     threads: PositiveInt | None = Field(None, description="CPU threads; default: what torch takes")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="initial weights, data order, augmentation")
-    deterministic: bool = Field(False, description="bit-exact on one machine, slower on some")
+    seed: Seed | None = Field(
+        0, description="base of the three seeds below; null: drawn anew for every trial, and logged"
+    )
+    init_seed: Seed | None = Field(None, description="initial weights and dropout; default: from seed")
+    order_seed: Seed | None = Field(None, description="order of the training images; default: from seed")
+    augmentation_seed: Seed | None = Field(None, description="random changes to images; default: from seed")
+    repeat: PositiveInt = Field(
+        1, description="number of the repetition: changes nothing but that equal configurations are trained again"
+    )
+    deterministic: bool = Field(False, description="bit-exact on one machine with equal threads, slower on some")
     compile: bool = Field(False, description="torch.compile the model; costs a compilation a shape")
     loss: Literal["cross_entropy", "manual"] = Field(
         "cross_entropy", description="manual: softmax, log, mean negative log-likelihood, written out and stabilised"
@@ -264,6 +282,15 @@ class TrialConfig(Config):
     optimizer: OptimizerConfig = Field(AdamConfig(), description="the rule that moves the weights")
     schedule: ScheduleConfig = Field(NoSchedule(), description="how the learning rate changes over a trial")
     trainer: TrainerConfig = Field(TrainerConfig(), description="how a trial is run")
+
+    @model_validator(mode="after")
+    def _whole_batches_exist(self) -> TrialConfig:
+        if self.trainer.steps_per_epoch is not None and (self.data.train or math.inf) < self.trainer.batch_size:
+            raise ValueError(
+                f"trainer.steps_per_epoch takes whole batches only, but data.train ({self.data.train}) is smaller than "
+                f"trainer.batch_size ({self.trainer.batch_size}); raise the one or lower the other"
+            )
+        return self
 
     def document(self) -> dict[str, Any]:
         """The configuration as plain JSON-ready data, every default written out."""

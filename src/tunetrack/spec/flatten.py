@@ -26,8 +26,12 @@ def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
 
 
 def trial_params(config: TrialConfig) -> dict[str, Scalar]:
-    """What is logged as the parameters of a trial's run: every leaf that has a value, defaults included."""
-    return {path: value for path, value in flatten(config.document()).items() if value is not None}
+    """What is logged as the parameters of a trial's run: every leaf that has a value, defaults included.
+
+    A null counts as a value where it is not the default, as in ``trainer.seed: null``.
+    """
+    said = flatten(config.model_dump(mode="json", exclude_defaults=True))
+    return {path: value for path, value in flatten(config.document()).items() if value is not None or path in said}
 
 
 def config_key(config: TrialConfig) -> str:

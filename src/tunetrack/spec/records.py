@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "ModelSummary",
+    "TrialConditions",
     "TrialOutcome",
     "TrialState",
     "WeightStats",
@@ -58,13 +60,13 @@ class EpochRecord:
 
     Attributes:
         epoch: 1 for the first epoch.
-        train_loss: mean over the epoch's images, measured while the weights move.
+        train_loss: mean over the images that the epoch has seen, measured while the weights move.
         train_accuracy: fraction in [0, 1], measured while the weights move.
         validation_loss: mean over all validation images after the epoch.
         validation_accuracy: fraction in [0, 1] after the epoch.
         lr: learning rate of the epoch's last step.
         epoch_seconds: wall time of training and validation, seconds.
-        images_per_second: training images divided by the training time alone.
+        images_per_second: training images seen, divided by the training time alone.
         weights: per-layer statistics, where the study asks for them.
     """
 
@@ -148,6 +150,28 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class TrialConditions:
+    """What a trial was really run with, where its configuration leaves that open.
+
+    Attributes:
+        seeds: seed by stream: ``init``, ``order``, ``augmentation``, ``split``. Given back as `trainer.init_seed`,
+            `trainer.order_seed`, `trainer.augmentation_seed` and `data.seed` they repeat the trial.
+        device: kind of device, such as ``cpu``.
+        precision: of the forward pass, ``fp32`` or ``bf16``.
+        threads: CPU threads of one operation.
+        micro_batch: images at a time within a step; None: the whole batch.
+        notes: what the user should know besides, as sentences.
+    """
+
+    seeds: Mapping[str, int]
+    device: str
+    precision: str
+    threads: int
+    micro_batch: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """How a trial ended.
 
@@ -155,7 +179,7 @@ class TrialOutcome:
         state: a final state, never RUNNING.
         values: one value an objective, in their order; None where the trial has no result.
         reason: why it was not completed, in words; empty for COMPLETE.
-        metrics: further numbers by name (``best/…``, ``final/…``, ``model/…``, ``train_seconds``).
+        metrics: further numbers by name (``best/…``, ``final/…``, ``model/…``, ``train_seconds``, ``memory/peak_mb``).
         duplicate_of: number of the trial whose result was reused.
     """
 

@@ -67,7 +67,8 @@ class DrivenStudy:
             return report(record.epoch, value)
 
         try:
-            result = run_trial(config, self.spec.objectives, data, TrialWatch(watch_epoch))
+            watch = TrialWatch(watch_epoch, conditions=trial.log_conditions)
+            result = run_trial(config, self.spec.objectives, data, watch)
         except KeyboardInterrupt:
             trial.finish(TrialOutcome(TrialState.KILLED, reason="interrupted"))
             raise

@@ -9,18 +9,24 @@ from tunetrack.spec import EpochRecord, Objective
 __all__ = ["final_metrics", "running_value"]
 
 
-def final_metrics(records: Sequence[EpochRecord], model: Mapping[str, float]) -> dict[str, float]:
+def final_metrics(
+    records: Sequence[EpochRecord], model: Mapping[str, float], peak_memory_mb: float | None = None
+) -> dict[str, float]:
     """The summary numbers of a trial, best and last epoch kept apart by name.
 
     Args:
         records: the trial's epochs in order; may be empty.
         model: the model's numbers by name, as `ModelSummary.metrics` gives them.
+        peak_memory_mb: the most memory that the trial has held at one time, mebibytes; None where it is not known.
 
     Returns:
-        ``model/…``, ``train_seconds`` and, after one epoch at least, ``best/…``, ``best/epoch`` and
-        ``final/…``. The best epoch is that of the highest validation accuracy, the first one among equals.
+        ``model/…``, ``train_seconds``, ``memory/peak_mb`` where it is known and, after one epoch at least, ``best/…``,
+        ``best/epoch`` and ``final/…``. The best epoch is that of the highest validation accuracy, the first one among
+        equals.
     """
     numbers = {**model, "train_seconds": sum(r.epoch_seconds for r in records)}
+    if peak_memory_mb is not None:
+        numbers["memory/peak_mb"] = peak_memory_mb
     if not records:
         return numbers
     best, last = max(records, key=lambda record: record.validation_accuracy), records[-1]

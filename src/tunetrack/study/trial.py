@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 
 from tunetrack import training
 from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TunetrackError
-from tunetrack.spec import EpochRecord, Evaluation, Objective, TrialConfig, TrialOutcome, TrialState
+from tunetrack.spec import (
+    EpochRecord,
+    Evaluation,
+    Objective,
+    TrialConditions,
+    TrialConfig,
+    TrialOutcome,
+    TrialState,
+)
 from tunetrack.study.objectives import final_metrics, running_value
 
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
@@ -22,10 +30,12 @@ class TrialWatch:
     Attributes:
         epoch: called with every record and the first objective's running value; True stops the trial as pruned.
         interruptible: entered while the trainer computes, left while anything is written.
+        conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
     """
 
     epoch: Callable[[EpochRecord, float], bool] = lambda record, value: False
     interruptible: Callable[[], AbstractContextManager[object]] = nullcontext
+    conditions: Callable[[TrialConditions], None] = lambda conditions: None
 
 
 @dataclass(frozen=True)
@@ -60,32 +70,74 @@ def run_trial(
         LedgerError: `watch` could not report.
         TrackingError: `watch` could not log.
     """
-    records: list[EpochRecord] = []
     model: dict[str, float] = {}
     try:
         model = training.summarise(config, data.input_shape, len(data.classes)).metrics()
         fit = training.fit(config, data)
-        for record in _interruptibly(iter(fit), watch):
-            records.append(record)
-            if watch.epoch(record, running_value(objectives[0], records, model)):
-                return _pruned(fit, records, model)
-        with watch.interruptible():
-            evaluation = fit.evaluate("validation")
-            weights = training.weights_to_bytes(fit.state_dict())
     except InfeasibleConfigError as error:
         return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error), metrics=model))
-    except (LedgerError, TrackingError):  # of those who watch, not of the trial
-        raise
-    except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
-        reason = str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
-        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=final_metrics(records, model))
-        return TrialResult(outcome, tuple(records), traceback=traceback.format_exc())
-    outcome = TrialOutcome(
-        TrialState.COMPLETE,
-        values=tuple(running_value(objective, records, model) for objective in objectives),
-        metrics=final_metrics(records, model) | evaluation.group_metrics("final/validation"),
-    )
-    return TrialResult(outcome, tuple(records), evaluation, weights)
+    except Exception as error:
+        return TrialResult(TrialOutcome(TrialState.FAILED, reason=_reason(error)), traceback=traceback.format_exc())
+    try:
+        return _Run(fit, objectives, watch, model).result()
+    finally:
+        del fit
+        training.release_memory()
+
+
+class _Run:
+    """One trial while it runs."""
+
+    def __init__(
+        self, fit: training.Fit, objectives: Sequence[Objective], watch: TrialWatch, model: dict[str, float]
+    ) -> None:
+        self._fit, self._objectives, self._watch, self._model = fit, objectives, watch, model
+        self._records: list[EpochRecord] = []
+        self._told: TrialConditions | None = None
+
+    def result(self) -> TrialResult:
+        """Trains, and says how that ended."""
+        fit, watch = self._fit, self._watch
+        try:
+            self._tell_conditions()
+            for record in _interruptibly(iter(fit), watch):
+                self._records.append(record)
+                self._tell_conditions()
+                if watch.epoch(record, running_value(self._objectives[0], self._records, self._model)):
+                    return self._pruned()
+            with watch.interruptible():
+                evaluation = fit.validated or fit.evaluate("validation")
+                weights = training.weights_to_bytes(fit.state_dict())
+        except (LedgerError, TrackingError):  # of those who watch, not of the trial
+            raise
+        except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
+            reason, text = _reason(error), traceback.format_exc()
+        else:
+            values = (running_value(goal, self._records, self._model) for goal in self._objectives)
+            metrics = self._metrics() | evaluation.group_metrics("final/validation")
+            outcome = TrialOutcome(TrialState.COMPLETE, tuple(values), metrics=metrics)
+            return TrialResult(outcome, tuple(self._records), evaluation, weights)
+        self._tell_conditions()
+        outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=self._metrics())
+        return TrialResult(outcome, tuple(self._records), traceback=text)
+
+    def _tell_conditions(self) -> None:
+        if self._told != self._fit.conditions:
+            self._told = self._fit.conditions
+            self._watch.conditions(self._told)
+
+    def _metrics(self) -> dict[str, float]:
+        return final_metrics(self._records, self._model, self._fit.peak_memory_mb)
+
+    def _pruned(self) -> TrialResult:
+        reason = f"pruned after epoch {self._records[-1].epoch} of {self._fit.config.trainer.epochs}"
+        outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=self._metrics())
+        weights = training.weights_to_bytes(self._fit.state_dict())
+        return TrialResult(outcome, tuple(self._records), weights=weights)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
 
 
 def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator[EpochRecord]:
@@ -95,9 +147,3 @@ def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator
         if record is None:
             return
         yield record
-
-
-def _pruned(fit: training.Fit, records: list[EpochRecord], model: dict[str, float]) -> TrialResult:
-    reason = f"pruned after epoch {records[-1].epoch} of {fit.config.trainer.epochs}"
-    outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=final_metrics(records, model))
-    return TrialResult(outcome, tuple(records), weights=training.weights_to_bytes(fit.state_dict()))

@@ -120,7 +120,7 @@ class Worker:
             self.progress.epoch_finished(ticket.number, record)
             return self.ledger.report(ticket, record.epoch, value)
 
-        watch = TrialWatch(watch_epoch, self.stop.interruptible)
+        watch = TrialWatch(watch_epoch, self.stop.interruptible, trial.log_conditions)
         try:
             data = self.sets.get(config)
         except DataError as error:  # a data setting that is searched may ask for more images than there are

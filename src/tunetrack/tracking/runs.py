@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tunetrack._version import __version__
-from tunetrack.spec.records import EpochRecord, TrialOutcome, TrialState
+from tunetrack.spec.records import EpochRecord, TrialConditions, TrialOutcome, TrialState
 from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.datasets import DatasetInfo, dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
@@ -52,6 +52,24 @@ class TrialRun:
         with self._study.writer.on_callers_account():
             self._epochs.append(record)
             self._study.writer.submit(_metrics_batch(self._slot, record.metrics(), record.epoch))
+
+    def log_conditions(self, conditions: TrialConditions) -> None:
+        """Queue what the trial really uses, as tags: a trial that is run again may find other conditions.
+
+        Raises:
+            TrackingError: something queued earlier could not be written.
+        """
+        tags = {f"{Tag.SEED_PREFIX}{stream}": str(seed) for stream, seed in conditions.seeds.items()} | {
+            Tag.USED_DEVICE: conditions.device,
+            Tag.USED_PRECISION: conditions.precision,
+            Tag.USED_THREADS: str(conditions.threads),
+        }
+        if conditions.micro_batch is not None:
+            tags[Tag.USED_MICRO_BATCH] = str(conditions.micro_batch)
+        if conditions.notes:
+            tags[Tag.NOTE] = "\n\n".join(conditions.notes)
+        with self._study.writer.on_callers_account():
+            self._study.writer.submit(Batch(self._slot, tags=tags))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Queue further metrics, such as the summary of an epoch's weight statistics.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from tunetrack.training.data import ResidentData, Split, load_data
 from tunetrack.training.describe import describe_hardware
 from tunetrack.training.evaluation import Deployable, deployable, evaluate
-from tunetrack.training.fitting import Fit, TrainState, fit
+from tunetrack.training.fitting import Fit, fit
 from tunetrack.training.hardware import choose_device
+from tunetrack.training.memory import release_memory
 from tunetrack.training.models import MODELS, build_model, check_imported, summarise
+from tunetrack.training.state import TrainState
 from tunetrack.training.weights import weights_from_bytes, weights_to_bytes
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load_data",
+    "release_memory",
     "summarise",
     "weights_from_bytes",
     "weights_to_bytes",

@@ -12,7 +12,7 @@ from tunetrack.training.augmentation import Changes, draw_changes
 from tunetrack.training.data import ResidentData, Split
 from tunetrack.training.layout import channels_last
 
-__all__ = ["Normaliser", "evaluation_batches", "training_batches", "validation_changes"]
+__all__ = ["Normaliser", "evaluation_batches", "evaluation_size", "training_batches", "validation_changes"]
 
 #: Images per batch where no gradient is kept. Measured on one Zen 5 core (64 filters, 28x28, bf16, images per second):
 #: 64: 12400, 128: 13400, 256: 12500, 512: 6300, 1024: 3200, since larger maps fall out of the cache and are mapped
@@ -75,17 +75,25 @@ def training_batches(
         yield images, split.labels.index_select(0, chosen)
 
 
-def evaluation_batches(split: Split, changes: Changes | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def evaluation_size(split: Split) -> int:
+    """Images at a time that are best where no gradient is kept; at most those that there are."""
+    return min(len(split), _EVALUATION_BATCH.get(split.images.device.type, _EVALUATION_BATCH_ELSEWHERE))
+
+
+def evaluation_batches(
+    split: Split, changes: Changes | None = None, size: int | None = None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The images of a split in their order, in large batches.
 
     Args:
         split: at least one image.
         changes: random changes to these images, as `validation_changes` gives them; None leaves them as they are.
+        size: images at a time; default: `evaluation_size`.
 
     Yields:
         images (n, c, h, w) or (n, c, d, h, w), uint8, or float32 on the same scale where changed; labels int64 (n,).
     """
-    size = _EVALUATION_BATCH.get(split.images.device.type, _EVALUATION_BATCH_ELSEWHERE)
+    size = size or evaluation_size(split)
     pairs = zip(torch.split(split.images, size), torch.split(split.labels, size), strict=True)
     for number, (images, labels) in enumerate(pairs):
         yield images if changes is None else changes.apply(images, number * size), labels

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tunetrack.spec.config import TrialConfig
+from tunetrack.spec.config import TrainerConfig, TrialConfig
 from tunetrack.spec.records import Evaluation
-from tunetrack.training.batches import Normaliser, evaluation_batches, validation_changes
+from tunetrack.training.batches import Normaliser, evaluation_batches, evaluation_size, validation_changes
 from tunetrack.training.data import ResidentData
 from tunetrack.training.fast import accelerated
-from tunetrack.training.hardware import autocast, run_settings
+from tunetrack.training.hardware import autocast, run_settings, sum_dtype
 from tunetrack.training.layout import model_channels_last
+from tunetrack.training.memory import halved_until_it_fits
 from tunetrack.training.models import blank_model
 
-__all__ = ["Deployable", "deployable", "evaluate", "evaluate_model", "loss_and_accuracy"]
-
-
-def loss_and_accuracy(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> tuple[float, float]:
-    """Mean cross-entropy (without label smoothing, so that trials can be compared) and the fraction that is right."""
-    loss, answers = _measure(model, data, split, config)
-    return loss, int((answers == data.split(split).labels).sum()) / len(answers)
+__all__ = ["Deployable", "deployable", "evaluate", "evaluate_model"]
 
 
 def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> Evaluation:
     """Loss, accuracy, accuracy by group and confusion matrix of a model on a split.
+
+    The loss is the mean cross-entropy without label smoothing, so that trials can be compared.
 
     Args:
         model: from normalised images to logits, on the data's device; its mode is put back afterwards.
@@ -53,24 +50,37 @@ def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: Tri
 
 
 def _measure(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> tuple[float, torch.Tensor]:
-    """Mean loss, and the predicted class of every image, int64 (n,) on the device; one wait for it, at the end."""
+    """Mean loss, and the predicted class of every image, int64 (n,) on the device; halves batches that do not fit."""
     part = data.split(split)
     changes = validation_changes(config.data, len(part), data.device) if split == "validation" else None
-    normalise = Normaliser(data)
-    total = torch.zeros((), dtype=torch.float64, device=data.device)
-    answers = []
     was_training = model.training
     model.eval()
     forward = accelerated(model, data.device)
+    try:
+        (total, answers), _ = halved_until_it_fits(
+            lambda size: _answers(forward, data, evaluation_batches(part, changes, size), config.trainer),
+            evaluation_size(part),
+        )
+    finally:
+        model.train(was_training)
+    return total / len(part), answers
+
+
+def _answers(
+    model: nn.Module, data: ResidentData, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], config: TrainerConfig
+) -> tuple[float, torch.Tensor]:
+    """Summed loss and predicted classes; one wait for the device, at the end."""
+    normalise = Normaliser(data)
+    total = torch.zeros((), dtype=sum_dtype(data.device), device=data.device)
+    answers = []
     with torch.inference_mode():
-        for images, labels in evaluation_batches(part, changes):
-            with autocast(config.trainer, data.device):
-                logits = forward(normalise(images))
+        for images, labels in batches:
+            with autocast(config, data.device):
+                logits = model(normalise(images))
             logits = logits.float()
             total += F.cross_entropy(logits, labels, reduction="sum")
             answers.append(logits.argmax(dim=1))
-    model.train(was_training)
-    return float(total) / len(part), torch.cat(answers)
+    return float(total), torch.cat(answers)
 
 
 def evaluate(config: TrialConfig, data: ResidentData, state_dict: Mapping[str, torch.Tensor], split: str) -> Evaluation:

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from tunetrack.errors import InfeasibleConfigError, TrainingDivergedError
-from tunetrack.spec.config import TrialConfig
-from tunetrack.spec.records import EpochRecord, Evaluation
-from tunetrack.training.batches import Normaliser, training_batches
+from tunetrack.spec.config import TrainerConfig, TrialConfig
+from tunetrack.spec.records import EpochRecord, Evaluation, TrialConditions
 from tunetrack.training.data import ResidentData
-from tunetrack.training.evaluation import evaluate_model, loss_and_accuracy
-from tunetrack.training.hardware import autocast, choose_device, keep_freed_memory, run_settings
-from tunetrack.training.layout import model_channels_last
-from tunetrack.training.losses import make_loss
-from tunetrack.training.models import build_model, summarise
-from tunetrack.training.optimizers import Schedule, make_optimizer
-from tunetrack.training.seeding import RandomStreams
+from tunetrack.training.evaluation import evaluate_model
+from tunetrack.training.fast import accelerated
+from tunetrack.training.hardware import choose_device, keep_freed_memory, run_settings, use_bf16
+from tunetrack.training.memory import MemoryMeter, shortage_told
+from tunetrack.training.models import summarise
+from tunetrack.training.seeding import StreamSeeds
+from tunetrack.training.state import TrainState
+from tunetrack.training.step import Forward, TrainedEpoch, train_epoch
 from tunetrack.training.stopping import EarlyStopping
 
-#: From normalised images to logits: the model, or its compiled form.
-Forward = Callable[[torch.Tensor], torch.Tensor]
-
-__all__ = ["Fit", "TrainState", "fit"]
-
-
-class TrainState:
-    """Everything that changes while a trial trains, in one place: what a checkpoint has to hold.
-
-    Attributes:
-        epoch: how many epochs are done.
-        streams: all random generators.
-        model: float32 weights on the data's device, channels_last.
-        optimizer: with its moments.
-        schedule: of the learning rate.
-        stopping: None where the trial runs all its epochs.
-    """
-
-    def __init__(self, config: TrialConfig, data: ResidentData) -> None:
-        trainer = config.trainer
-        self.epoch = 0
-        self.streams = RandomStreams(trainer.seed, data.device)
-        with self.streams.active():
-            # Drawn on the CPU, so that a seed means the same initial weights on every device.
-            model = build_model(config.model, data.input_shape, len(data.classes))
-        self.model = model_channels_last(model.to(data.device))
-        self.optimizer = make_optimizer(config.optimizer, self.model.parameters())
-        steps = math.ceil(len(data.train) / trainer.batch_size)
-        self.schedule = Schedule(config.schedule, self.optimizer, trainer.epochs, steps)
-        self.stopping = EarlyStopping(trainer.early_stopping) if trainer.early_stopping else None
+__all__ = ["Fit", "fit"]
 
 
 class Fit:
@@ -64,25 +35,72 @@ class Fit:
     Attributes:
         config: what is trained.
         data: on the device that it is trained on.
+        seeds: of the random streams; where the configuration fixes none, drawn when this object is made.
     """
 
     def __init__(self, config: TrialConfig, data: ResidentData) -> None:
         self.config = config
         self.data = data
+        self.seeds = StreamSeeds.of(config.trainer)
         self._state: TrainState | None = None
+        self._meter: MemoryMeter | None = None
+        self._validated: Evaluation | None = None
 
     @property
     def state(self) -> TrainState:
-        """The run's whole state; built on first use."""
+        """The run's whole state; built on first use.
+
+        Raises:
+            OutOfMemoryError: the model alone is too large.
+        """
         if self._state is None:
-            self._state = TrainState(self.config, self.data)
+            self._meter = MemoryMeter(self.data.device)
+            with shortage_told():
+                self._state = TrainState(self.config, self.data, self.seeds)
         return self._state
+
+    @property
+    def micro_batch(self) -> int | None:
+        """Images at a time within a step, as configured or as memory has forced it; None: the whole batch."""
+        return self.config.trainer.micro_batch if self._state is None else self._state.micro_batch
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The most memory that the run has held at one time, above what was held before it; None before it starts.
+
+        See `MemoryMeter`. Runs that take turns in one process are not told apart.
+        """
+        return None if self._meter is None else self._meter.peak_mb
+
+    @property
+    def conditions(self) -> TrialConditions:
+        """What the run really uses, as it now stands."""
+        trainer = self.config.trainer
+        seeds = self.seeds
+        return TrialConditions(
+            seeds={
+                "init": seeds.init,
+                "order": seeds.order,
+                "augmentation": seeds.augmentation,
+                "split": self.config.data.seed,
+            },
+            device=self.data.device.type,
+            precision="bf16" if use_bf16(trainer, self.data.device) else "fp32",
+            threads=trainer.threads or torch.get_num_threads(),
+            micro_batch=self.micro_batch,
+            notes=() if self._state is None else self._state.notes,
+        )
 
     @property
     def model(self) -> nn.Module:
         """The model as it now is: normalised images in, logits out."""
         model: nn.Module = self.state.model
         return model
+
+    @property
+    def validated(self) -> Evaluation | None:
+        """What the last epoch's validation has found; None before it, and where other weights were restored since."""
+        return self._validated
 
     @property
     def finished(self) -> bool:
@@ -101,71 +119,71 @@ class Fit:
             configuration asks for it.
 
         Raises:
-            TrainingDivergedError: the training or validation loss is NaN or infinite.
+            TrainingDivergedError: the training or validation loss, or a weight, is NaN or infinite.
+            OutOfMemoryError: memory is short, and smaller micro-batches do not help.
+            SpecError: `deterministic` lacks what it needs on CUDA.
         """
         keep_freed_memory()
         trainer = self.config.trainer
-        # Compiled beside the model, not in its place: the names in its state_dict stay what they are.
-        forward: Forward = torch.compile(self.model) if trainer.compile else self.model
+        forward: Forward | None = None
         while not self._ended():
-            with self.state.streams.active(), run_settings(trainer):
+            with self.state.streams.active(), run_settings(trainer), shortage_told():
+                forward = forward or self._forward()  # the best form depends on the number of threads that is set here
                 record = self._epoch(forward)
             if self.state.stopping is not None:
                 self.state.stopping.see(record, self.model)
                 if self._ended():
-                    self.state.stopping.restore(self.model)
+                    self._restore(self.state.stopping)
             yield record
+
+    def _restore(self, stopping: EarlyStopping) -> None:
+        if stopping.best_weights is not None:
+            stopping.restore(self.model)
+            self._validated = None
+
+    def _forward(self) -> Forward:
+        """The model in its fastest form; beside the model, not in its place, so that its state_dict stays as it is."""
+        if self.config.trainer.compile:
+            compiled: Forward = torch.compile(self.model)
+            return compiled
+        return accelerated(self.model, self.data.device)
 
     def _epoch(self, forward: Forward) -> EpochRecord:
         state = self.state
         start = time.perf_counter()
-        train_loss, train_accuracy, lr = self._train_epoch(forward)
-        trained = time.perf_counter()
+        trained = self._train(forward)
+        seconds = time.perf_counter() - start
         state.epoch += 1
-        _check_finite("training", train_loss, state.epoch)
-        loss, accuracy = loss_and_accuracy(state.model, self.data, "validation", self.config)
+        _check_finite("training", trained.loss, state.epoch)
+        _check_weights(state.model, state.epoch)
+        self._validated = evaluate_model(state.model, self.data, "validation", self.config)
+        loss = self._validated.loss
         _check_finite("validation", loss, state.epoch)
         state.schedule.after_epoch(loss)
         return EpochRecord(
             epoch=state.epoch,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
             validation_loss=loss,
-            validation_accuracy=accuracy,
-            lr=lr,
+            validation_accuracy=self._validated.accuracy,
+            lr=trained.lr,
             epoch_seconds=time.perf_counter() - start,
-            images_per_second=len(self.data.train) / (trained - start),
+            images_per_second=trained.images / seconds,
         )
 
-    def _train_epoch(self, forward: Forward) -> tuple[float, float, float]:
-        """One pass over the training images; returns mean loss, accuracy, and the last step's learning rate."""
-        config, state, data = self.config.trainer, self.state, self.data
-        loss_of = make_loss(config.loss, config.label_smoothing)
-        normalise = Normaliser(data)
-        total = torch.zeros((), dtype=torch.float64, device=data.device)
-        right = torch.zeros((), dtype=torch.int64, device=data.device)
-        lr = math.nan
-        streams = state.streams
-        augment = self.config.data.augment
-        state.model.train()
-        for images, labels in training_batches(
-            data.train, config.batch_size, streams.order, augment, streams.augmentation
-        ):
-            with autocast(config, data.device):
-                logits = forward(normalise(images))
-            logits = logits.float()
-            loss = loss_of(logits, labels)
-            state.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if config.clip_grad_norm is not None:
-                nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_grad_norm)
-            state.optimizer.step()
-            lr = float(state.optimizer.param_groups[0]["lr"])
-            state.schedule.after_batch()
-            # Summed on the device: asking for a number here would make the CPU wait for every single step.
-            total += loss.detach() * len(labels)
-            right += (logits.detach().argmax(dim=1) == labels).sum()
-        return float(total) / len(data.train), int(right) / len(data.train), lr
+    def _train(self, forward: Forward) -> TrainedEpoch:
+        """The epoch's steps; takes note where memory has forced smaller micro-batches."""
+        before = self.micro_batch
+        try:
+            return train_epoch(self.config, self.data, self.state, forward)
+        finally:
+            if self.micro_batch != before:
+                self.state.notes += (
+                    f"Memory was short in epoch {self.state.epoch + 1}: since then a batch of "
+                    f"{self.config.trainer.batch_size} images goes through the model in micro-batches of at most "
+                    f"{self.micro_batch}. The gradient is that of the whole batch; batch normalisation, where there "
+                    "is any, sees micro-batches.",
+                )
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """A copy of the weights and buffers: on the CPU, contiguous, float32 (counters int64), under plain names."""
@@ -179,8 +197,9 @@ class Fit:
 
         Raises:
             KeyError: there is no such split.
+            OutOfMemoryError: one image at a time is too much.
         """
-        with run_settings(self.config.trainer):
+        with run_settings(self.config.trainer), shortage_told():
             return evaluate_model(self.model, self.data, split, self.config)
 
 
@@ -196,25 +215,51 @@ def fit(config: TrialConfig, data: ResidentData) -> Fit:
         SpecError: a device is asked for that this machine does not have.
     """
     summary = summarise(config, data.input_shape, len(data.classes))
-    if _smallest_batch(len(data.train), config.trainer.batch_size) == 1:
-        for name, kind, shape, _ in summary.layers:
-            if kind.startswith("BatchNorm") and shape and math.prod(shape[1:]) == 1:
-                raise InfeasibleConfigError(
-                    f"{name}: batch normalisation needs more than one value a channel, but the map has one value and "
-                    f"{len(data.train)} training images in batches of {config.trainer.batch_size} leave a batch of one "
-                    "image. Change trainer.batch_size or data.train by one, or use fewer poolings."
-                )
+    norms = [row for row in summary.layers if row[1].startswith("BatchNorm") and row[2]]
+    _check_batches(config.trainer, len(data.train), norms)
     if config.trainer.device != "auto":
         data = data.to(choose_device(config.trainer))
     return Fit(config, data)
 
 
-def _smallest_batch(images: int, batch_size: int) -> int:
-    return images % batch_size or min(images, batch_size)
+def _check_batches(trainer: TrainerConfig, images: int, norms: list[tuple[str, str, tuple[int, ...], int]]) -> None:
+    """Raises where there is no whole batch, or one that batch normalisation cannot take."""
+    if trainer.steps_per_epoch is not None and images < trainer.batch_size:
+        raise InfeasibleConfigError(
+            f"trainer.steps_per_epoch takes whole batches only, but there are {images} training images and batches of "
+            f"{trainer.batch_size}. Lower trainer.batch_size, or raise data.train."
+        )
+    if _smallest_piece(trainer, images) > 1:
+        return
+    for name, _, shape, _ in norms:
+        if math.prod(shape[1:]) == 1:
+            raise InfeasibleConfigError(
+                f"{name}: batch normalisation needs more than one value a channel, but the map has one value and "
+                f"{images} training images in batches of {trainer.batch_size} "
+                f"(trainer.micro_batch: {trainer.micro_batch}) leave a batch of one image. Change trainer.batch_size or data.train by one, or use fewer poolings."
+            )
+
+
+def _smallest_piece(trainer: TrainerConfig, images: int) -> int:
+    """Images in the smallest batch or micro-batch of an epoch."""
+    batches = {min(images, trainer.batch_size)}
+    if trainer.steps_per_epoch is None:
+        batches.add(images % trainer.batch_size)
+    return min(batch // math.ceil(batch / (trainer.micro_batch or batch)) for batch in batches - {0})
 
 
 def _check_finite(which: str, loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
         raise TrainingDivergedError(
             f"the {which} loss became {loss} in epoch {epoch}. Lower optimizer.lr, or set trainer.clip_grad_norm."
+        )
+
+
+def _check_weights(model: nn.Module, epoch: int) -> None:
+    """One number for all weights and running statistics: an activation may swallow a NaN before the loss sees it."""
+    named = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    if named and not math.isfinite(float(nn.utils.get_total_norm(named.values(), math.inf))):
+        name = next(name for name, tensor in named.items() if not bool(tensor.isfinite().all()))
+        raise TrainingDivergedError(
+            f"{name} is not finite any more after epoch {epoch}. Lower optimizer.lr, or set trainer.clip_grad_norm."
         )

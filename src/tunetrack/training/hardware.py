@@ -13,24 +13,32 @@ import torch
 from tunetrack.errors import Problem, SpecError
 from tunetrack.spec.config import TrainerConfig
 
-__all__ = ["autocast", "choose_device", "keep_freed_memory", "run_settings", "use_bf16"]
+__all__ = ["autocast", "choose_device", "keep_freed_memory", "run_settings", "sum_dtype", "use_bf16"]
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _MIB = 2**20
 
+_CUBLAS_VARIABLE = "CUBLAS_WORKSPACE_CONFIG"
+
 
 def choose_device(config: TrainerConfig) -> torch.device:
-    """The device that a trainer configuration means on this machine; ``auto`` is CUDA where there is one.
+    """The device that a trainer configuration means on this machine; ``auto``: CUDA, else Apple's MPS, else the CPU.
 
     Raises:
-        SpecError: CUDA is asked for and there is none.
+        SpecError: a device is asked for that torch does not find.
     """
-    if config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available()):
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted: str = config.device
+    if wanted == "auto":
+        wanted = next(name for name, there in available.items() if there)
+    elif not available[wanted]:
+        message = f"torch finds no {wanted.upper()} device here; use cpu or auto"
+        raise SpecError([Problem("trainer.device", message, wanted)])
+    if wanted == "cpu":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise SpecError([Problem("trainer.device", "torch finds no CUDA device here; use cpu or auto", "cuda")])
-    return torch.device("cuda", torch.cuda.current_device())
+    # With its index, as tensors name it, so that devices compare equal.
+    return torch.device(wanted, torch.cuda.current_device() if wanted == "cuda" else 0)
 
 
 def use_bf16(config: TrainerConfig, device: torch.device) -> bool:
@@ -43,6 +51,8 @@ def use_bf16(config: TrainerConfig, device: torch.device) -> bool:
     """
     if config.precision != "auto":
         return config.precision == "bf16"
+    if device.type == "mps":
+        return False  # not measured, and older chips lack it
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch.cpu.get_capabilities() would be the public way, but is younger than the oldest torch we allow.
@@ -52,6 +62,11 @@ def use_bf16(config: TrainerConfig, device: torch.device) -> bool:
 def autocast(config: TrainerConfig, device: torch.device) -> torch.autocast:
     """The precision of the forward pass, as a context manager that may be entered many times."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=use_bf16(config, device))
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """The type in which losses are summed on a device: float64, which MPS does not have."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 @functools.cache
@@ -78,7 +93,9 @@ def keep_freed_memory() -> bool:
 def run_settings(config: TrainerConfig) -> Iterator[None]:
     """torch's process-wide settings for one stretch of a run; the caller's are put back afterwards.
 
-    On CUDA, `deterministic` also needs CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment before the first kernel runs.
+    Raises:
+        SpecError: `deterministic` on CUDA without CUBLAS_WORKSPACE_CONFIG in the environment. cuBLAS reads it when it
+            starts, so it is set where a process begins: the command line does so, and Python callers have to.
     """
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -91,6 +108,14 @@ def run_settings(config: TrainerConfig) -> Iterator[None]:
     torch.backends.cudnn.benchmark = not config.deterministic
     try:
         yield
+    except RuntimeError as error:
+        if _CUBLAS_VARIABLE not in str(error):  # torch's refusal names it
+            raise
+        message = (
+            f"on CUDA it needs the environment variable {_CUBLAS_VARIABLE}=:4096:8 from the start of the process; the "
+            "command tunetrack sets it. In Python, set it in os.environ before anything is computed on the GPU"
+        )
+        raise SpecError([Problem("trainer.deterministic", message, "true")]) from error
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

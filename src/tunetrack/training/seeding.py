@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +12,46 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["GlobalState", "RandomStreams", "stream_seeds"]
+from tunetrack.spec.config import TrainerConfig
+
+__all__ = ["GlobalState", "RandomStreams", "StreamSeeds", "stream_seeds"]
 
 
 def stream_seeds(seed: int) -> tuple[int, int, int]:
     """Three unrelated seeds from one: for the global generators, the data order and the augmentation.
 
     numpy's SeedSequence mixes the bits, so that neighbouring seeds give unrelated streams.
+
+    Returns:
+        Each in [0, 2^32).
     """
     first, second, third = np.random.SeedSequence(seed).generate_state(3)
     return int(first), int(second), int(third)
+
+
+@dataclass(frozen=True)
+class StreamSeeds:
+    """The seeds that a run really uses, each in [0, 2^32).
+
+    Attributes:
+        init: of the global generators: initial weights, and dropout after them.
+        order: of the training images.
+        augmentation: of the changes to training images.
+    """
+
+    init: int
+    order: int
+    augmentation: int
+
+    @classmethod
+    def of(cls, config: TrainerConfig) -> StreamSeeds:
+        """What a configuration means; where it fixes no seed, the operating system draws one."""
+        init, order, augmentation = stream_seeds(secrets.randbits(32) if config.seed is None else config.seed)
+        return cls(
+            init if config.init_seed is None else config.init_seed,
+            order if config.order_seed is None else config.order_seed,
+            augmentation if config.augmentation_seed is None else config.augmentation_seed,
+        )
 
 
 @dataclass
@@ -30,21 +61,29 @@ class GlobalState:
     python: Any
     numpy: Any
     torch_cpu: torch.Tensor
-    torch_cuda: torch.Tensor | None
+    torch_gpu: torch.Tensor | None
 
     @classmethod
     def now(cls, device: torch.device) -> GlobalState:
         """A copy of the present state."""
-        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
+        gpu = None
+        if device.type == "cuda":
+            gpu = torch.cuda.get_rng_state(device)
+        elif device.type == "mps":
+            gpu = torch.mps.get_rng_state()
+        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), gpu)
 
     def install(self, device: torch.device) -> None:
         """Make this the present state."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)
         torch.set_rng_state(self.torch_cpu)
-        if self.torch_cuda is not None:
-            torch.cuda.set_rng_state(self.torch_cuda, device)
+        if self.torch_gpu is None:
+            return
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(self.torch_gpu, device)
+        else:
+            torch.mps.set_rng_state(self.torch_gpu)
 
 
 class RandomStreams:
@@ -57,15 +96,14 @@ class RandomStreams:
         device: whose global generator is meant besides the CPU's.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        ambient, order, augmentation = stream_seeds(seed)
+    def __init__(self, seeds: StreamSeeds, device: torch.device) -> None:
         self.device = device
-        self.order = torch.Generator().manual_seed(order)
-        self.augmentation = torch.Generator().manual_seed(augmentation)
+        self.order = torch.Generator().manual_seed(seeds.order)
+        self.augmentation = torch.Generator().manual_seed(seeds.augmentation)
         before = GlobalState.now(device)
-        random.seed(ambient)
-        np.random.seed(ambient)
-        torch.manual_seed(ambient)
+        random.seed(seeds.init)
+        np.random.seed(seeds.init)
+        torch.manual_seed(seeds.init)
         self.ambient = GlobalState.now(device)
         before.install(device)
 

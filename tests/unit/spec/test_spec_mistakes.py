@@ -66,6 +66,9 @@ def at(path: str, value: Any) -> dict[str, Any]:
         ("model.filters", 5000, "must be at most 4096 (given: 5000)"),
         ("trainer.clip_grad_norm", 0, "must be greater than 0 (given: 0)"),
         ("trainer.seed", 2**32, "must be less than 4294967296 (given: 4294967296)"),
+        ("trainer.repeat", 0, "must be at least 1 (given: 0)"),
+        ("trainer.micro_batch", 0, "must be at least 1 (given: 0)"),
+        ("trainer.steps_per_epoch", {"low": 0, "high": 9}, None),
         ("name", "my study", 'must be 1 to 100 letters, digits, _ . or -, a letter or digit first (given: "my study")'),
         # words
         ("data.name", "fashion-mnist", None),

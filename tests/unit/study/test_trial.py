@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from study_support import tiny
 from tunetrack import training
 from tunetrack.errors import LedgerError, TrackingError
-from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialState, load_config
+from tunetrack.spec import EpochRecord, Objective, TrialConditions, TrialConfig, TrialState, load_config
 from tunetrack.study.data import KEPT, ResidentSets
 from tunetrack.study.trial import TrialWatch, run_trial
 
@@ -41,6 +42,26 @@ def test_a_complete_trial_leaves_everything(data: training.ResidentData) -> None
     assert result.weights is not None
     again = training.evaluate(config(), data, training.weights_from_bytes(result.weights), "validation")
     assert again == result.evaluation
+
+
+def test_conditions_are_told_once_before_the_first_epoch(data: training.ResidentData) -> None:
+    told: list[TrialConditions] = []
+
+    def watch(record: EpochRecord, value: float) -> bool:
+        assert len(told) == 1
+        return False
+
+    result = run_trial(config(trainer__seed=None), OBJECTIVES, data, TrialWatch(watch, conditions=told.append))
+    assert result.outcome.state is TrialState.COMPLETE
+    assert set(told[0].seeds) == {"init", "order", "augmentation", "split"}
+    assert result.outcome.metrics["memory/peak_mb"] >= 0.0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_missing_device_fails_the_trial_with_its_reason(data: training.ResidentData) -> None:
+    result = run_trial(config(trainer__device="cuda"), OBJECTIVES, data, TrialWatch())
+    assert result.outcome.state is TrialState.FAILED
+    assert result.outcome.reason.startswith("trainer.device: torch finds no CUDA device here")
 
 
 def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from tunetrack import training
 from tunetrack.errors import InfeasibleConfigError, SpecError, TrainingDivergedError
 from tunetrack.spec.config import TrialConfig
-from tunetrack.spec.records import EpochRecord
+from tunetrack.spec.records import EpochRecord, Evaluation
 from tunetrack.training import ResidentData, fitting
 
 ConfigMaker = Callable[..., TrialConfig]
@@ -99,13 +99,13 @@ def test_threads_and_determinism_hold_within_an_epoch(
     make_config: ConfigMaker, digits: ResidentData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = fitting.loss_and_accuracy
+    original = fitting.evaluate_model
 
-    def spy(*arguments: Any) -> tuple[float, float]:
+    def spy(*arguments: Any) -> Evaluation:
         seen.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
         return original(*arguments)
 
-    monkeypatch.setattr(fitting, "loss_and_accuracy", spy)
+    monkeypatch.setattr(fitting, "evaluate_model", spy)
     list(training.fit(make_config(trainer={"epochs": 1, "threads": 2, "deterministic": True}), digits))
     assert seen == [(2, True)]
 
@@ -123,6 +123,19 @@ def test_closing_early_and_going_on(make_config: ConfigMaker, digits: ResidentDa
     assert torch.get_num_threads() == 1
     assert [record.epoch for record in run] == [2, 3]
     assert _same(run.state_dict(), whole.state_dict())
+
+
+def test_the_last_validation_is_kept_unless_other_weights_are_restored(
+    make_config: ConfigMaker, digits: ResidentData
+) -> None:
+    run = training.fit(make_config(trainer={"epochs": 2}), digits)
+    assert run.validated is None
+    list(run)
+    assert run.validated == run.evaluate("validation")
+    stopping = {"metric": "validation/accuracy", "patience": 1, "min_delta": 1.0, "restore_best": True}
+    restored = training.fit(make_config(trainer={"epochs": 3, "early_stopping": stopping}), digits)
+    list(restored)
+    assert restored.validated is None
 
 
 def test_bf16_weights_stay_fp32_and_plain(make_config: ConfigMaker, digits: ResidentData) -> None:
@@ -148,7 +161,7 @@ def test_divergence_names_epoch_and_value(
 def test_infinite_validation_loss_is_divergence(
     make_config: ConfigMaker, digits: ResidentData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "loss_and_accuracy", lambda *_: (float("inf"), 0.1))
+    monkeypatch.setattr(fitting, "evaluate_model", lambda *_: Evaluation(float("inf"), 0.1, (), ()))
     with pytest.raises(TrainingDivergedError, match="the validation loss became inf in epoch 1"):
         list(training.fit(make_config(), digits))
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from tunetrack.errors import SpecError
 from tunetrack.spec.config import TrainerConfig
 from tunetrack.training import choose_device, hardware
 
@@ -33,6 +34,28 @@ def test_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     assert choose_device(TrainerConfig(device="auto")) == torch.device("cuda", 1)
     assert choose_device(TrainerConfig(device="cpu")) == _CPU
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device(TrainerConfig(device="auto")) == torch.device("cuda", 1)
+    assert choose_device(TrainerConfig(device="mps")) == torch.device("mps", 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device(TrainerConfig(device="auto")) == torch.device("mps", 0)
+    assert not hardware.use_bf16(TrainerConfig(), torch.device("mps", 0))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for name in ("cuda", "mps"):
+        with pytest.raises(SpecError, match=f"torch finds no {name.upper()} device here; use cpu or auto"):
+            choose_device(TrainerConfig(device=name))
+
+
+def test_torchs_refusal_on_cuda_is_put_into_plain_words() -> None:
+    with (
+        pytest.raises(SpecError, match=r"trainer\.deterministic: on CUDA it needs .*=:4096:8 from the start"),
+        hardware.run_settings(TrainerConfig(deterministic=True)),
+    ):
+        # As torch says it where it has CUDA and no such variable; this machine may have none.
+        raise RuntimeError(
+            "Deterministic behavior was enabled ... set an environment variable: CUBLAS_WORKSPACE_CONFIG"
+        )
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_settings_are_put_back_after_an_error() -> None:

@@ -34,23 +34,6 @@ def _digits(count: int) -> np.ndarray:
     return digits
 
 
-@pytest.fixture
-def nets_for_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The family cnn as a small net of 3-D convolutions."""
-
-    def build(config: Any, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        return nn.Sequential(
-            nn.Conv3d(input_shape[0], config.filters, 3, padding=1),
-            nn.BatchNorm3d(config.filters),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool3d(2),
-            nn.Flatten(),
-            nn.Linear(8 * config.filters, num_classes),
-        )
-
-    monkeypatch.setitem(training.MODELS, "cnn", build)
-
-
 def test_one_pixel_is_a_cuboid() -> None:
     digit = np.zeros((28, 28), dtype=np.uint8)
     digit[5, 7] = 1
@@ -213,20 +196,19 @@ def test_a_net_for_flat_images_is_refused_in_words(tmp_path: Path) -> None:
         training.summarise(config, load_data(config.data).input_shape, 10)
 
 
-@pytest.mark.usefixtures("nets_for_volumes")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_volumes_from_the_file_to_the_module_that_leaves_the_house(tmp_path: Path, precision: str) -> None:
     fake_mnist(tmp_path, 24, 6)
     tree = {
         "data": {"name": "voxel_mnist", "dir": str(tmp_path), "augment": {"brightness": 0.2, "contrast": 0.2}},
-        "model": {"filters": 4},
+        "model": {"name": "voxel_resnet", "widths": [4, 4], "head": []},
         "trainer": {"epochs": 2, "batch_size": 8, "device": "cpu", "threads": 1, "precision": precision},
     }
     config = TrialConfig.model_validate(tree)
     data = load_data(config.data)
     run = training.fit(config, data)
     records = list(run)
-    weight = run.model[0].weight  # type: ignore[index]
+    weight = next(parameter for parameter in run.model.parameters() if parameter.dim() == 5 and parameter.shape[-1] > 1)
     assert weight.is_contiguous(memory_format=torch.channels_last_3d)
     evaluation = run.evaluate("test")
     assert set(evaluation.group_accuracy) == set(GROUPS)
@@ -239,16 +221,17 @@ def test_volumes_from_the_file_to_the_module_that_leaves_the_house(tmp_path: Pat
         assert module(images).shape == (3, 10)
 
 
-@pytest.mark.usefixtures("nets_for_volumes")
 def test_a_batch_of_one_and_a_map_of_one_voxel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(config: Any, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         layers = [nn.Conv3d(1, 2, SIDE), nn.BatchNorm3d(2), nn.Flatten(), nn.Linear(2, num_classes)]
         return nn.Sequential(*layers)
 
-    monkeypatch.setitem(training.MODELS, "cnn", build)
+    monkeypatch.setitem(training.MODELS, "voxel_cnn", build)
     fake_mnist(tmp_path, 12, 4)
     data = _config(tmp_path, train=16)
-    config = TrialConfig.model_validate({"data": data.model_dump(), "trainer": {"batch_size": 15}})
+    config = TrialConfig.model_validate(
+        {"data": data.model_dump(), "model": {"name": "voxel_cnn"}, "trainer": {"batch_size": 15}}
+    )
     with pytest.raises(InfeasibleConfigError, match="batch of one"):
         training.fit(config, load_data(data))
 
