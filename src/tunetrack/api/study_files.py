@@ -64,7 +64,7 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}
             for parameter in spec.space.parameters
         ],
-        "sample": flatten(spec.sample(head.sampler.seed)),
+        "sample": flatten(spec.sample(head.sampler.seed), spec.searched_paths),
     }
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 __all__ = [
     "child_annotations",
     "did_you_mean",
+    "entry_annotations",
     "is_float",
     "is_number",
     "literals",
@@ -78,6 +79,12 @@ def narrowed(models: tuple[type[BaseModel], ...], name: Any) -> tuple[type[BaseM
 def child_annotations(models: tuple[type[BaseModel], ...], key: str) -> tuple[Any, ...]:
     """The annotations of a key in those of the models that have it."""
     return tuple(model.model_fields[key].annotation for model in models if key in model.model_fields)
+
+
+def entry_annotations(annotations: Iterable[Any]) -> tuple[Any, ...]:
+    """The annotations of the entries of a list at this place; none where no list may stand."""
+    lists = (member for member in _members(annotations) if get_origin(member) in (tuple, list))
+    return tuple(entry for member in lists for entry in get_args(member) if entry is not Ellipsis)
 
 
 def is_float(annotations: Iterable[Any]) -> bool:

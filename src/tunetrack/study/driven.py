@@ -54,10 +54,10 @@ class DrivenStudy:
             config = self.spec.config(resolved)
         except InfeasibleConfigError as error:
             outcome = TrialOutcome(TrialState.INFEASIBLE, reason=str(error))
-            run.open_trial(number, flatten(resolved)).finish(outcome)
+            run.open_trial(number, flatten(resolved, self.spec.searched_paths)).finish(outcome)
             return outcome
         data = self._sets.get(config)
-        trial = run.open_trial(number, trial_params(config))
+        trial = run.open_trial(number, trial_params(config, self.spec.searched_paths))
 
         def watch_epoch(record: EpochRecord, value: float) -> bool:
             trial.log_epoch(record)

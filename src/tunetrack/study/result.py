@@ -28,10 +28,12 @@ class StudyTrial:
     Attributes:
         record: what the ledger knows of it.
         run_id: its MLflow run; None where it has none.
+        searched: paths of the study's searched parameters.
     """
 
     record: TrialRecord
     run_id: str | None
+    searched: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -61,7 +63,7 @@ class StudyTrial:
     @property
     def params(self) -> dict[str, Scalar]:
         """The trial's configuration by dotted path, as far as the study file gives it."""
-        return flatten(self.config)
+        return flatten(self.config, self.searched)
 
     def document(self) -> dict[str, Any]:
         """The trial as JSON-ready data: number, state, reason, parameters by path, values, MLflow run."""

@@ -24,7 +24,7 @@ def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
     """
     searched: dict[str, SearchedParam] = {}
     # A path that some corner of the space lacks exists only where its branch is taken.
-    present = [set(flatten(config)) for _, config in spec.space.corners()]
+    present = [set(flatten(config, spec.searched_paths)) for _, config in spec.space.corners()]
     for parameter in spec.space.parameters:
         domain = parameter.domain
         numeric = not isinstance(domain, CategoricalDomain)
