@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tunetrack.errors import SpecError
 from tunetrack.ledger import check_options
 from tunetrack.spec import StudySpec, flatten, load_study
 from tunetrack.spec.loading import Source, load_config
+from tunetrack.spec.matching import reference_problems
+from tunetrack.spec.study import SEARCHED_SECTIONS
 
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
 
@@ -30,8 +33,16 @@ def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | N
     Raises:
         SpecError: what is wrong, with dotted paths.
     """
-    spec = load_study(source.document if isinstance(source, StudySpec) else source, overrides)
+    if isinstance(source, StudySpec):
+        source = source.document
+        narrowed = True
+    else:
+        narrowed = any(path.partition(".")[0] in SEARCHED_SECTIONS and path != "data.dir" for path in overrides or ())
+    spec = load_study(source, overrides)
     check_options(spec)
+    problems = [] if narrowed else reference_problems(spec)  # who narrows the space gives rows up on purpose
+    if problems:
+        raise SpecError(problems, "" if isinstance(source, Mapping) else str(source))
     return spec
 
 

@@ -22,7 +22,7 @@ def flatten(document: Mapping[str, Any], searched: Iterable[str] = ()) -> dict[s
     """
     flat = _leaves(document, "")
     for path in searched:
-        value = document if path not in flat else None
+        value: Any = document if path not in flat else None
         for key in path.split("."):
             value = _child(value, key)
         if value is not None and not isinstance(value, Mapping):

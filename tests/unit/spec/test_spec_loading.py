@@ -195,7 +195,8 @@ def test_overrides_do_not_change_their_source() -> None:
         (
             "trainer.steps.0",
             1,
-            "trainer.steps.0: cannot be set: the study file has no list trainer.steps; set it whole: trainer.steps=[64]",
+            "trainer.steps.0: cannot be set: the study file has no list trainer.steps; "
+            "set it whole: trainer.steps=[64]",
         ),
         (
             "optimizer.beta1",
