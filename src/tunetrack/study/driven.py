@@ -11,7 +11,7 @@ from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, flatten, trial_params
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.place import Place
-from tunetrack.study.tracked import dataset_info, study_info
+from tunetrack.study.tracked import dataset_info, machine, study_info
 from tunetrack.study.trial import TrialWatch, run_trial
 from tunetrack.study.worker import trial_artifacts
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
@@ -103,4 +103,5 @@ class DrivenStudy:
         self._run = self._store.open_study(info, self._experiment, self._place.artifacts)
         write_view(self._store, info, self._run.experiment_id)
         self._run.log_dataset(dataset_info(data, first.data))
+        self._run.log_machine(machine())
         return self._run
