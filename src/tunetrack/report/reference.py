@@ -199,6 +199,8 @@ def value_text(value: Any) -> str:
 
 def _short(path: str) -> str:
     first, _, last = path.rpartition(".")
+    if last.isdecimal() and first:
+        return f"{_short(first)}.{last}"
     return first.rpartition(".")[2] if last == "name" and first else last
 
 

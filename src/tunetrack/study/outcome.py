@@ -50,6 +50,8 @@ def in_words(result: StudyResult) -> str:
     error = result.standard_error
     exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
     lines = [f"**Best: trial {best.number}** with {metric} {best.value:.4f}{exact}."]
+    if len(result.objectives) > 1:
+        lines = [result.front_in_words()]
     if error:
         near = result.within_standard_error()
         if near:
