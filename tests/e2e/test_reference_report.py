@@ -11,7 +11,9 @@ from mlflow import MlflowClient
 
 import tunetrack
 from study_support import command, tiny, write_study
+from tunetrack.api.reports import write_markdown
 from tunetrack.spec.certainty import binomial_error
+from tunetrack.study.place import Place
 from tunetrack.tracking import connect, read_history
 
 BEST = "best/validation/accuracy"
@@ -86,6 +88,18 @@ def test_the_page_holds_what_the_trials_measured(home: Path, tmp_path: Path) -> 
     refused = command("report", "grid", "--beside", "other", "--home", home)
     assert refused.returncode == 2
     assert "--beside needs --format markdown" in refused.stderr
+
+
+def test_a_changed_reference_is_stored_by_a_resumed_study_without_a_new_trial(home: Path) -> None:
+    first = tunetrack.run_study(grid(), home=home)
+    document = grid()
+    document["reference"] = {"title": "corrected", "rows": [{"values": {BEST: 0.5}}]}
+    again = tunetrack.run_study(document, home=home, resume=True)
+    place = Place(home)
+
+    assert len(again.trials) == len(first.trials) == 4
+    page = write_markdown("grid", place, home / "page.md").read_text()
+    assert "## Beside the original: corrected" in page
 
 
 def test_a_row_that_cannot_be_met_is_refused_by_validate(tmp_path: Path) -> None:

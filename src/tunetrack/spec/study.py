@@ -34,6 +34,7 @@ __all__ = [
     "OPTUNA_SAMPLERS",
     "PRUNERS",
     "SEARCHED_SECTIONS",
+    "WORDS_AND_BUDGET",
     "Budget",
     "Direction",
     "Objective",
@@ -60,7 +61,7 @@ PRUNERS = (
 )
 
 #: Sections that a resumed study may change: they neither say what is searched nor how.
-_WORDS_AND_BUDGET = ("name", "description", "budget", "reference")
+WORDS_AND_BUDGET = ("name", "description", "budget", "reference")
 
 Direction = Literal["maximize", "minimize"]
 
@@ -232,7 +233,7 @@ class StudySpec:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that a resumed study must not change: space, objectives, sampler, pruner."""
-        kept = {key: value for key, value in self.document.items() if key not in _WORDS_AND_BUDGET}
+        kept = {key: value for key, value in self.document.items() if key not in WORDS_AND_BUDGET}
         kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key != "dir"}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
