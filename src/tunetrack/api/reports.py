@@ -1,16 +1,17 @@
-"""A study's report as one HTML file: on the study's run, and on disk where it is asked for."""
+"""A study's report: as HTML on the study's run and on disk, or as a Markdown page with its figure on disk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tunetrack.errors import TunetrackError
-from tunetrack.report import build_report
+from tunetrack.report import build_markdown, build_report
 from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
 from tunetrack.tracking import connect, read_study, write_artifact
 
-__all__ = ["log_report", "write_report"]
+__all__ = ["log_report", "write_markdown", "write_report"]
 
 REPORT_FILE = "report.html"
 
@@ -47,10 +48,38 @@ def write_report(name: str, place: Place, output: Path | None = None) -> Path:
         html = build_report(store, name)
         run_id = read_study(store, name).study.run_id
         write_artifact(store, run_id, REPORT_FILE, html.encode())
-    target = output or place.home / f"{name}.html"
+    return _written(output or place.home / f"{name}.html", html)
+
+
+def write_markdown(name: str, place: Place, output: Path | None = None, beside: Sequence[str] = ()) -> Path:
+    """Builds the report of a study as a Markdown page, with the learning curves as ``<page>-curves.svg`` beside it.
+
+    Args:
+        name: the study, as MLflow has it.
+        place: where its runs are.
+        output: the page; default: the study's name with .md, in `place.home`.
+        beside: further studies that are compared with the reference of the first one.
+
+    Returns:
+        The page that was written.
+
+    Raises:
+        TrackingError: there is no such study, or the tracking store cannot be read.
+        TunetrackError: a file cannot be written.
+    """
+    target = output or place.home / f"{name}.md"
+    figure = target.with_name(f"{target.stem}-curves.svg")
+    with connect(place.tracking) as store:
+        page = build_markdown(store, name, figure.name, beside)
+    if page.figure:
+        _written(figure, page.figure)
+    return _written(target, page.text)
+
+
+def _written(target: Path, text: str) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(html, encoding="utf-8")
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TunetrackError(f"the report cannot be written to {target}: {error.strerror}") from error
     return target

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tunetrack.errors import SpecError
 from tunetrack.ledger import check_options
 from tunetrack.spec import StudySpec, flatten, load_study
+from tunetrack.spec.config import DATA_PLACES
 from tunetrack.spec.imports import check_imports
 from tunetrack.spec.loading import Source, load_config
+from tunetrack.spec.matching import reference_problems
+from tunetrack.spec.study import SEARCHED_SECTIONS
 
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
 
@@ -21,6 +25,12 @@ def override_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return {SHORT_NAMES.get(name, name.replace("__", ".")): value for name, value in overrides.items()}
 
 
+def _narrows(path: str) -> bool:
+    """Whether an override may take configurations away: all but those that say where the files are."""
+    section, _, key = path.partition(".")
+    return section in SEARCHED_SECTIONS and not (section == "data" and key in DATA_PLACES)
+
+
 def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | None = None) -> StudySpec:
     """A checked study, the options of its sampler and pruner and the keys of an imported model included.
 
@@ -31,9 +41,17 @@ def load_study_file(source: Source | StudySpec, overrides: Mapping[str, Any] | N
     Raises:
         SpecError: what is wrong, with dotted paths.
     """
-    spec = load_study(source.document if isinstance(source, StudySpec) else source, overrides)
+    if isinstance(source, StudySpec):
+        source = source.document
+        narrowed = True
+    else:
+        narrowed = any(_narrows(path) for path in overrides or ())
+    spec = load_study(source, overrides)
     check_options(spec)
     check_imports(spec)
+    problems = [] if narrowed else reference_problems(spec)  # who narrows the space gives rows up on purpose
+    if problems:
+        raise SpecError(problems, "" if isinstance(source, Mapping) else str(source))
     return spec
 
 
@@ -68,7 +86,7 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}
             for parameter in spec.space.parameters
         ],
-        "sample": flatten(spec.sample(head.sampler.seed)),
+        "sample": flatten(spec.sample(head.sampler.seed), spec.searched_paths),
     }
 
 

@@ -169,15 +169,27 @@ def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | No
 
 @click.command()
 @click.argument("study")
-@click.option("--output", type=options.OptionalPath(path_type=Path, dir_okay=False), default=None, help="HTML file.")
+@click.option("--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True)
+@click.option("--beside", multiple=True, metavar="STUDY", help="Compare it with the same reference. May be repeated.")
+@click.option(
+    "--output",
+    "--out",
+    type=options.OptionalPath(path_type=Path, dir_okay=False),
+    default=None,
+    help="The page's file.",
+)
 @options.home
 @options.tracking_uri
-def report(study: str, output: Path | None, home: Path, tracking_uri: str | None) -> None:
-    """Write a study's report as one HTML file, and into its MLflow run."""
-    from tunetrack.api.reports import write_report
+def report(study: str, form: str, beside: tuple[str, ...], output: Path | None, **rest: Any) -> None:
+    """Write a study's report: one HTML file, also put into its MLflow run, or Markdown with its figure beside it."""
+    from tunetrack.api.reports import write_markdown, write_report
     from tunetrack.study.place import Place
 
-    written = write_report(study, Place(home, tracking_uri), output)
+    if beside and form == "html":
+        raise click.UsageError("--beside needs --format markdown")
+    place = Place(rest["home"], rest["tracking_uri"])
+    markdown = form == "markdown"
+    written = write_markdown(study, place, output, beside) if markdown else write_report(study, place, output)
     click.echo(f"Report: {written}")
 
 

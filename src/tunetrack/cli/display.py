@@ -87,10 +87,11 @@ class _Display(Progress):
         if value is None or self._config is None:
             line = Text.assemble(head, "  ", outcome.reason)
         else:
-            flat = flatten(self._config.document())
+            flat = flatten(self._config.document(), self._searched)
             params = params_text({path: flat[path] for path in self._searched if path in flat})
             seconds = f"{time.monotonic() - self._started:6.1f} s"
-            line = Text.assemble(head, f"  {metric_text(value)}  {seconds}  ", (params, "dim"))
+            values = "  ".join(map(metric_text, outcome.values or ()))
+            line = Text.assemble(head, f"  {values}  {seconds}  ", (params, "dim"))
         if self._console.is_terminal:
             line.truncate(self._console.width, overflow="ellipsis")
         return line

@@ -83,6 +83,10 @@ def _ranking(result: StudyResult, top: int, width: int) -> Table:
         for rank, trial in enumerate(result.ranked()[:top], 1)
     ]
     header = ["#", "trial", *objectives, *map(short_name, result.searched)]
+    if len(objectives) > 1:
+        front = {str(trial.number) for trial in result.front}
+        rows = [[row[0], f"{row[1]} {'◆' if row[1] in front else ' '}", *row[2:]] for row in rows]
+        header[1] = "trial (◆ Pareto)"
     needed = sum(max(len(row[column]) for row in [header, *rows]) + 2 for column in range(len(header)))
     if needed <= width:
         table = _table(*(f"{name}>" for name in header))
@@ -118,6 +122,8 @@ def _states(result: StudyResult) -> Text:
 def _certainty(result: StudyResult) -> list[str]:
     lines = []
     error, best = result.standard_error, result.best
+    if len(result.objectives) > 1 and result.front:
+        lines.append(result.front_in_words())
     if error and best is not None:
         near = result.within_standard_error()
         others = "no other trial lies" if near == 0 else f"{near} other trial{'s lie' if near > 1 else ' lies'}"

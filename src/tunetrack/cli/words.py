@@ -22,7 +22,9 @@ STATE_SIGNS = {
 
 
 def metric_text(value: float) -> str:
-    """A metric: four decimals where it is of the order of one, else four digits."""
+    """A metric: four decimals where it is of the order of one, else four digits; large counts in full."""
+    if abs(value) >= 100 and value.is_integer():
+        return f"{value:,.0f}"
     return f"{value:.4f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
 
 
@@ -32,8 +34,10 @@ def value_text(value: Any) -> str:
 
 
 def short_name(path: str) -> str:
-    """The last part of a path; of ``optimizer.name``, the first."""
+    """The last part of a path; of ``optimizer.name``, the first; of an entry of a list, the list and its number."""
     first, _, last = path.rpartition(".")
+    if last.isdecimal():
+        return f"{short_name(first)}.{last}"
     return first if last == "name" else last
 
 

@@ -50,9 +50,18 @@ class History:
 
 
 def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], objective: int = 0) -> TrialRecord | None:
-    """The best trial with values by one objective, the first one of equals; None where none has values."""
-    sign = -1.0 if objectives[objective].maximize else 1.0
-    ranked = [(sign * trial.objectives[objective], trial) for trial in trials if trial.objectives is not None]
+    """The best trial with values by one objective; None where none has values.
+
+    Of equals the one that is better in the other objectives, in their order, so that no trial beats the best one; then
+    the first one.
+    """
+    order = [objective, *(index for index in range(len(objectives)) if index != objective)]
+    signs = [-1.0 if goal.maximize else 1.0 for goal in objectives]
+    ranked = [
+        ([signs[index] * trial.objectives[index] for index in order], trial)
+        for trial in trials
+        if trial.objectives is not None
+    ]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 

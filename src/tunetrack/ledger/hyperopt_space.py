@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from tunetrack.ledger.distributions import distribution_of
 from tunetrack.spec.domains import CategoricalDomain
-from tunetrack.spec.space import Fixed, Group, Leaf, Node, OneOf, Parameter, SearchSpace
+from tunetrack.spec.space import Fixed, Group, Items, Leaf, Node, OneOf, Parameter, SearchSpace
 
 __all__ = ["decode", "encode", "flat_space", "hyperopt_space", "raw_space"]
 
@@ -85,6 +85,12 @@ def tunetrack_value(number: Any, distribution: BaseDistribution) -> Any:
     return decode(distribution, number)
 
 
+@scope.define  # type: ignore[untyped-decorator]
+def tunetrack_list(*entries: Any) -> list[Any]:
+    """A list as a node of Hyperopt's expressions, whose own kind evaluates to a tuple."""
+    return list(entries)
+
+
 def _param(name: str, distribution: BaseDistribution) -> Apply:
     """One `hp` node, written out because `hp.choice` and `hp.quniform` cannot share a node between branches."""
     return scope.hyperopt_param(name, _draw(distribution))
@@ -125,6 +131,8 @@ class _Builder:
                 return self._leaf(parameter)
             case Group(children):
                 return as_apply({key: self.build(child) for key, child in children})
+            case Items(entries):
+                return scope.tunetrack_list(*map(self.build, entries))
             case OneOf(parameter, branches):
                 options = [self.build(branch.node) for branch in branches]
                 return options[0] if len(options) == 1 else scope.switch(self._node(parameter), *options)

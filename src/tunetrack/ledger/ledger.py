@@ -131,8 +131,8 @@ class Ledger:
         Args:
             ledger: database URL, or an open storage.
             name: name in the ledger.
-            spec: the study file to go on with; it may change name, description and budget only. Default: the one
-                that is kept with the study.
+            spec: the study file to go on with; it may change name, description, budget and reference only. Default:
+                the one that is kept with the study.
             sampler: as for `create`.
 
         Raises:
@@ -154,7 +154,7 @@ class Ledger:
                 sections = ", ".join(differing_sections(document, spec.document))
                 raise LedgerError(
                     f"the study {name!r} in the ledger {url} was started with another {sections}; a resumed study "
-                    "may change name, description and budget only. Start a new study, or undo the change"
+                    "may change name, description, budget and reference only. Start a new study, or undo the change"
                 )
             return cls(storage, name, spec, sampler)
 

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 
 from tunetrack.errors import LedgerError
 from tunetrack.ledger.storage import errors_in_words, exists, open_storage, quiet, url_of
-from tunetrack.spec.study import StudySpec
+from tunetrack.spec.study import WORDS_AND_BUDGET, StudySpec
 
 __all__ = [
     "differing_sections",
@@ -27,9 +27,6 @@ __all__ = [
 _DOCUMENT = "tunetrack:document"
 _FINGERPRINT = "tunetrack:fingerprint"
 _VERSIONS = "tunetrack:versions"
-
-#: Sections that a resumed study may change.
-_FREE_SECTIONS = frozenset({"name", "description", "budget"})
 
 
 def list_studies(ledger: str | BaseStorage) -> tuple[str, ...]:
@@ -88,5 +85,5 @@ def read_document(attributes: Mapping[str, Any], study_name: str, url: str) -> t
 
 def differing_sections(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """The sections of two study documents that differ and must not."""
-    names = (set(one) | set(other)) - _FREE_SECTIONS
+    names = (set(one) | set(other)) - set(WORDS_AND_BUDGET)
     return tuple(sorted(name for name in names if one.get(name) != other.get(name)))

@@ -1,4 +1,4 @@
-"""Writes a study's report as one HTML page from its stored runs; the numbers are apart from the drawing."""
+"""Writes a study's report, as one HTML page or as Markdown, from its stored runs; numbers are apart from drawing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tunetrack.report.importance import ImportanceInfo, importance_info
 from tunetrack.report.leaderboard import LeaderboardInfo, leaderboard_info
 from tunetrack.report.page import Context, render_report
 from tunetrack.report.slices import SliceInfo, slice_info
-from tunetrack.report.sources import build_report
+from tunetrack.report.sources import MarkdownReport, build_markdown, build_report
 from tunetrack.report.states import FailureInfo, StatesInfo, failures_info, states_info
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "HistoryInfo",
     "ImportanceInfo",
     "LeaderboardInfo",
+    "MarkdownReport",
     "SliceInfo",
     "StatesInfo",
+    "build_markdown",
     "build_report",
     "certainty_info",
     "curves_info",

@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from tunetrack.report.curves import curve_metric, curve_trials
-from tunetrack.report.leaderboard import leaderboard_trials
-from tunetrack.report.page import Context, render_report
-from tunetrack.tracking.queries import TrackingStore, image_counts, read_history, read_study, study_file
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-__all__ = ["build_report"]
+from pydantic import ValidationError
+
+from tunetrack.errors import TrackingError
+from tunetrack.report.compared_curves import compared_curves, shown_metrics
+from tunetrack.report.curves import curve_metric, curve_trials
+from tunetrack.report.derived import history_metrics
+from tunetrack.report.draw_compared import draw_compared
+from tunetrack.report.leaderboard import leaderboard_trials
+from tunetrack.report.markdown_page import PageSource, render_markdown
+from tunetrack.report.page import Context, render_report
+from tunetrack.report.reference import Compared, reference_info
+from tunetrack.report.style import to_svg
+from tunetrack.spec.reading import read_yaml
+from tunetrack.spec.records import TrialState
+from tunetrack.spec.reference import Reference, row_matches
+from tunetrack.tracking.queries import (
+    StudyTable,
+    TrackingStore,
+    image_counts,
+    read_history,
+    read_study,
+    study_file,
+)
+
+__all__ = ["MarkdownReport", "build_markdown", "build_report"]
+
+
+@dataclass(frozen=True)
+class MarkdownReport:
+    """A page and its figure.
+
+    Attributes:
+        text: Markdown; its image is called as `build_markdown` was told.
+        figure: the learning curves as SVG; empty where no trial has any.
+    """
+
+    text: str
+    figure: str
 
 
 def build_report(store: TrackingStore, study: str, experiment: str | None = None) -> str:
@@ -30,3 +66,65 @@ def build_report(store: TrackingStore, study: str, experiment: str | None = None
     images = image_counts(store, table.study)
     context = Context(study_file(store, table.study), images.get("validation"), images.get("test"))
     return render_report(table, history, context)
+
+
+def build_markdown(
+    store: TrackingStore, study: str, figure: str, beside: Sequence[str] = (), experiment: str | None = None
+) -> MarkdownReport:
+    """Read a study from its stored runs and write its Markdown page.
+
+    Args:
+        store: where the runs are; nothing is written to it.
+        study: its name, or its run's id.
+        figure: name of the file, beside the page, that the figure will be written to.
+        beside: further studies that are compared with the same reference.
+        experiment: the experiment's name; needed only where several studies have this name.
+
+    Raises:
+        TrackingError: the store failed, there is no such study or more than one, or the reference in the stored study
+            file is not what this version reads.
+    """
+    table = read_study(store, study, experiment)
+    reference = _reference(_document(store, table), study)
+    own = _compared(store, table, reference)
+    others = tuple(_compared(store, read_study(store, name), reference) for name in beside)
+    curves = compared_curves(own, None if reference is None else reference_info(reference, (own,)))
+    drawn = to_svg(draw_compared(curves)) if any(row.curve for row in curves.rows) else ""
+    source = PageSource(own, reference, others, figure if drawn else "")
+    return MarkdownReport(render_markdown(source), drawn)
+
+
+def _document(store: TrackingStore, table: StudyTable) -> dict[str, Any]:
+    """The stored study file; empty where there is none."""
+    read = read_yaml(study_file(store, table.study), "study.yaml")
+    return dict(read) if isinstance(read, Mapping) else {}
+
+
+def _reference(document: Mapping[str, Any], study: str) -> Reference | None:
+    if document.get("reference") is None:
+        return None
+    try:
+        return Reference.model_validate(document["reference"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("reference", *first["loc"])))
+        raise TrackingError(
+            f"the study file stored with {study} has a reference that this version does not read: {where}: "
+            f"{first['msg']}; mend the study file and run it with --resume, which stores it again"
+        ) from error
+
+
+def _compared(store: TrackingStore, table: StudyTable, reference: Reference | None) -> Compared:
+    """A study with all that its comparison and its figure need of the history."""
+    study = Compared(table, read_history(store, (), ()), image_counts(store, table.study), _document(store, table))
+    info = None if reference is None else reference_info(reference, (study,))
+    curve, _ = shown_metrics(study, info)
+    if reference is None:
+        trials, metrics = leaderboard_trials(table), {curve}
+    else:
+        complete = (trial for trial in table.trials if trial.state is TrialState.COMPLETE)
+        trials = tuple(
+            trial for trial in complete if any(row_matches(row.when, trial.params) for row in reference.rows)
+        )
+        metrics = {curve, *history_metrics(reference.metrics)}
+    return replace(study, history=read_history(store, [trial.run_id for trial in trials], sorted(metrics)))

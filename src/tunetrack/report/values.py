@@ -52,9 +52,14 @@ def finished(table: StudyTable) -> tuple[TrialRow, ...]:
 
 
 def ranked(table: StudyTable, objective: int = 0) -> tuple[TrialRow, ...]:
-    """The finished trials, best first by one objective; equals in the order of their numbers."""
-    sign = -1.0 if table.study.info.objectives[objective].maximize else 1.0
-    return tuple(sorted(finished(table), key=lambda trial: (sign * (score(trial, objective) or 0.0), trial.number)))
+    """The finished trials, best first by one objective; equals by the others, then by their numbers."""
+    goals = table.study.info.objectives
+    order = [objective, *(index for index in range(len(goals)) if index != objective)]
+
+    def key(trial: TrialRow) -> tuple[float, ...]:
+        return (*((-1.0 if goals[i].maximize else 1.0) * (score(trial, i) or 0.0) for i in order), trial.number)
+
+    return tuple(sorted(finished(table), key=key))
 
 
 def pareto_front(points: Sequence[Sequence[float]], maximize: Sequence[bool]) -> tuple[int, ...]:

@@ -59,11 +59,14 @@ def measured_words(info: CertaintyInfo, board: LeaderboardInfo, test_images: int
     for row in board.rows:
         if row.test_accuracy is None or (info.best is not None and row.number != info.best):
             continue
+        which = f"trial {row.number}"
+        if info.front:
+            which += ", of the Pareto front the best in the first objective"
         if not 0.0 <= row.test_accuracy <= 1.0 or not test_images:
-            return f"Test accuracy of trial {row.number}, not used to choose it: {row.test_accuracy:.5g}."
+            return f"Test accuracy of {which}, not used to choose it: {row.test_accuracy:.5g}."
         error = binomial_error(row.test_accuracy, test_images)
         return (
-            f"Test accuracy of trial {row.number}, not used to choose it: "
+            f"Test accuracy of {which}, not used to choose it: "
             f"{row.test_accuracy:.4f} ± {error:.4f} ({test_images:,} images)."
         )
     return ""

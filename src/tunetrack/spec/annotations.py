@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 __all__ = [
     "child_annotations",
     "did_you_mean",
+    "entry_annotations",
     "is_float",
     "is_free",
     "is_number",
@@ -96,6 +97,12 @@ def child_annotations(models: tuple[type[BaseModel], ...], key: str) -> tuple[An
         for model, fields in known
         if key in fields or model.model_config.get("extra") == "allow"
     )
+
+
+def entry_annotations(annotations: Iterable[Any]) -> tuple[Any, ...]:
+    """The annotations of the entries of a list at this place; none where no list may stand."""
+    lists = (member for member in _members(annotations) if get_origin(member) in (tuple, list))
+    return tuple(entry for member in lists for entry in get_args(member) if entry is not Ellipsis)
 
 
 def is_float(annotations: Iterable[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tunetrack.spec.config import DATA_PLACES, TrialConfig
@@ -13,25 +13,35 @@ from tunetrack.spec.domains import Scalar, label_of
 __all__ = ["config_key", "flatten", "trial_params"]
 
 
-def flatten(document: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
-    """Every leaf by its dotted path; a list is one leaf, as JSON text."""
-    flat: dict[str, Scalar] = {}
-    for key, value in document.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{path}.")
-        else:
+def flatten(document: Mapping[str, Any], searched: Iterable[str] = ()) -> dict[str, Scalar]:
+    """Every leaf by its dotted path; a list is one leaf, as JSON text.
+
+    Args:
+        document: the config.
+        searched: paths of searched parameters; one that leads into a list (``model.head.0``) is a leaf beside the list.
+    """
+    flat = _leaves(document, "")
+    for path in searched:
+        value: Any = document if path not in flat else None
+        for key in path.split("."):
+            value = _child(value, key)
+        if value is not None and not isinstance(value, Mapping):
             flat[path] = label_of(value)
     return flat
 
 
-def trial_params(config: TrialConfig) -> dict[str, Scalar]:
+def trial_params(config: TrialConfig, searched: Iterable[str] = ()) -> dict[str, Scalar]:
     """What is logged as the parameters of a trial's run: every leaf that has a value, defaults included.
 
     A null counts as a value where it is not the default, as in ``trainer.seed: null``.
+
+    Args:
+        config: the trial's.
+        searched: as in `flatten`.
     """
     said = flatten(config.model_dump(mode="json", exclude_defaults=True))
-    return {path: value for path, value in flatten(config.document()).items() if value is not None or path in said}
+    leaves = flatten(config.document(), searched)
+    return {path: value for path, value in leaves.items() if value is not None or path in said}
 
 
 def config_key(config: TrialConfig) -> str:
@@ -44,3 +54,23 @@ def config_key(config: TrialConfig) -> str:
     for place in DATA_PLACES:
         document["data"].pop(place, None)
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _leaves(document: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
+    flat: dict[str, Scalar] = {}
+    for key, value in document.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= _leaves(value, f"{path}.")
+        else:
+            flat[path] = label_of(value)
+    return flat
+
+
+def _child(node: Any, key: str) -> Any:
+    """What stands under a key or an index; None where nothing does."""
+    if isinstance(node, Mapping):
+        return node.get(key)
+    if isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
+        return node[int(key)]
+    return None

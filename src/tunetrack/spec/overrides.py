@@ -27,7 +27,8 @@ def parse_override(text: str) -> tuple[str, Any]:
 def apply_overrides(document: dict[str, Any], overrides: Mapping[str, Any]) -> list[Problem]:
     """Sets every value in place, the later ones over the earlier ones.
 
-    A path may lead through a `one_of`: then every branch that has the key is set. Setting the `name` of a `one_of`
+    A path may lead through a list, whose entries are counted from 0 (``model.head.0``), and through a `one_of`: then
+    every branch that has the key is set. Setting the `name` of a `one_of`
     whose branches are told apart by name keeps that branch alone.
 
     Returns:
@@ -46,15 +47,12 @@ def apply_overrides(document: dict[str, Any], overrides: Mapping[str, Any]) -> l
 
 def _set(node: Any, keys: list[str], value: Any, path: str) -> list[Problem]:
     key, rest = keys[0], keys[1:]
+    if isinstance(node, list):
+        return _set_entry(node, keys, value, path)
     if not isinstance(node, dict):
-        at = path[: len(path) - len(".".join(keys)) - 1]
-        return [
-            Problem(
-                path, f"cannot be set: {at} is a {'list' if isinstance(node, list) else 'plain value'}", shown(node)
-            )
-        ]
+        return [Problem(path, f"cannot be set: {_above(path, keys)} is a plain value", shown(node))]
     if key != "one_of" and isinstance(node.get("one_of"), list):
-        branches = [branch for branch in node["one_of"] if isinstance(branch, dict) and key in branch]
+        branches = [branch for branch in node["one_of"] if _has(branch, key)]
         if not branches:
             return [Problem(path, f"cannot be set: no branch of the one_of has {key}; write it into the study file")]
         return [problem for branch in branches for problem in _set(branch, keys, value, path)]
@@ -68,8 +66,34 @@ def _set(node: Any, keys: list[str], value: Any, path: str) -> list[Problem]:
         hint = did_you_mean(value, names)
         return [Problem(path, f"must be one of the branches {', '.join(names)}{hint}", shown(value))]
     if node.get(key) is None:
+        if rest[0].isdecimal():
+            where = _above(path, rest)
+            return [Problem(path, f"cannot be set: the study file has no list {where}; set it whole: {where}=[64]")]
         node[key] = {}
     return _set(node[key], rest, value, path)
+
+
+def _set_entry(entries: list[Any], keys: list[str], value: Any, path: str) -> list[Problem]:
+    key, rest = keys[0], keys[1:]
+    if not _has(entries, key):
+        count = f"0 to {len(entries) - 1}" if entries else "none, it is empty"
+        return [Problem(path, f"cannot be set: {_above(path, keys)} is a list; its entries: {count}", shown(entries))]
+    if not rest:
+        entries[int(key)] = value
+        return []
+    return _set(entries[int(key)], rest, value, path)
+
+
+def _has(node: Any, key: str) -> bool:
+    """Whether a mapping has the key, or a list the index."""
+    if isinstance(node, list):
+        return key.isdecimal() and int(key) < len(node)
+    return isinstance(node, dict) and key in node
+
+
+def _above(path: str, keys: list[str]) -> str:
+    """The path without the last keys."""
+    return path[: len(path) - len(".".join(keys)) - 1]
 
 
 def _branch_names(node: Any) -> list[str]:

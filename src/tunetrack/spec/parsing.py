@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tunetrack.errors import Problem
 from tunetrack.spec.annotations import (
     child_annotations,
+    entry_annotations,
     is_float,
     is_free,
     is_number,
@@ -23,7 +24,7 @@ from tunetrack.spec.annotations import (
 )
 from tunetrack.spec.domains import CategoricalDomain, Domain, FloatDomain, IntDomain, Scalar, label_of
 from tunetrack.spec.mistakes import RANGE_KEYS, SEARCH_KEYS, holds_search, meant_list, misspelt, range_mistake
-from tunetrack.spec.space import BROKEN, Branch, Fixed, Group, Leaf, Node, OneOf, Parameter, SearchSpace
+from tunetrack.spec.space import BROKEN, Branch, Fixed, Group, Items, Leaf, Node, OneOf, Parameter, SearchSpace
 
 __all__ = ["parse_space"]
 
@@ -73,6 +74,8 @@ class _Parser:
         self.problems: list[Problem] = []
 
     def parse(self, raw: Any, place: _Place) -> Node:
+        if isinstance(raw, list):
+            return self._items(raw, place)
         if not isinstance(raw, Mapping) or not place.kinds:  # an unknown key is reported by the models, as it stands
             return Fixed(raw)
         if "choices" in raw:
@@ -93,6 +96,17 @@ class _Parser:
             tuple(
                 (key, self.parse(value, _Place((*place.path, key), place.branches, kinds(key))))
                 for key, value in raw.items()
+            )
+        )
+
+    def _items(self, raw: list[Any], place: _Place) -> Node:
+        """A list; one of plain values is a single value."""
+        kinds = entry_annotations(place.kinds)
+        if not kinds or not _holds_mapping(raw):
+            return Fixed(raw)
+        return Items(
+            tuple(
+                self.parse(entry, _Place((*place.path, str(n)), place.branches, kinds)) for n, entry in enumerate(raw)
             )
         )
 
@@ -163,7 +177,11 @@ def _list_mistake(raw: Mapping[str, Any], kind: str) -> str:
 
 
 def _branch_label(option: Any, number: int) -> Scalar:
-    return f"option {number}" if isinstance(option, Mapping) else label_of(option)
+    return f"option {number}" if _holds_mapping(option) else label_of(option)
+
+
+def _holds_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_holds_mapping, value)))
 
 
 def _shared_names(node: Node) -> dict[str, str]:
@@ -190,6 +208,8 @@ def _renamed(node: Node, names: dict[str, str]) -> Node:
             return Leaf(replace(parameter, name=names.get(parameter.name, parameter.name)))
         case Group(children):
             return Group(tuple((key, _renamed(child, names)) for key, child in children))
+        case Items(entries):
+            return Items(tuple(_renamed(entry, names) for entry in entries))
         case OneOf(parameter, branches):
             return OneOf(
                 replace(parameter, name=names.get(parameter.name, parameter.name)),

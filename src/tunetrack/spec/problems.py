@@ -82,7 +82,7 @@ def _problem(found: dict[str, Any], root: type[BaseModel]) -> Problem:
         required = any(fields[path[-1]].is_required() for fields in map(keys_of, parents) if path[-1] in fields)
         message = _no_section(given, models, required)
     elif isinstance(given, Mapping) and not models:
-        message = "a list holds plain values here; to search over it, list whole lists with choices"
+        message = "must be a plain value here"
     else:
         limit = next((context[key] for key in LIMITS if key in context), "")
         message = WORDS.get(kind, found["msg"].replace("Input should be", "must be")).format(_number(limit))

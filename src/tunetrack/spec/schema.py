@@ -109,19 +109,26 @@ def _searched_model(name: str, model: Schema) -> Schema:
 
 def _places(name: str, model: Schema, models: dict[str, Schema]) -> dict[str, Schema]:
     """What may stand at each field: the value itself, a range, choices, or branches of all these."""
-    places = {}
+    places: dict[str, Schema] = {}
     for key, field in model.get("properties", {}).items():
-        bare = {word: value for word, value in field.items() if word not in HOVER}
-        here = f"{name}.{key}"
-        forms = [_searched(bare, models), *_ranges(bare)]
-        forms.append(_list_of("choices", _plain(bare)))
-        forms.append(_list_of("one_of", {"$ref": REF + here}))
-        places[here] = {"anyOf": forms}
+        places |= _place(f"{name}.{key}", field, models)
     return places
 
 
-def _searched(field: Schema, models: dict[str, Schema]) -> Schema:
-    """The field's value written directly, in which deeper values may be searched."""
+def _place(here: str, field: Schema, models: dict[str, Schema]) -> dict[str, Schema]:
+    """The definition of one field, and of the entries of a list that may stand there."""
+    bare = {word: value for word, value in field.items() if word not in HOVER}
+    entry = f"{here}.entry"
+    forms = [_searched(bare, models, entry), *_ranges(bare)]
+    forms.append(_list_of("choices", _plain(bare)))
+    forms.append(_list_of("one_of", {"$ref": REF + here}))
+    lists = [member for member in bare.get("anyOf", [bare]) if "items" in member]
+    inside = _place(entry, lists[0]["items"], models) if lists else {}
+    return {here: {"anyOf": forms}, **inside}
+
+
+def _searched(field: Schema, models: dict[str, Schema], entry: str) -> Schema:
+    """The field's value written directly, in which deeper values may be searched; `entry` defines a list's entries."""
     if "$ref" in field:
         return {"$ref": f"{field['$ref']}.searched"}
     if "discriminator" in field:
@@ -129,7 +136,9 @@ def _searched(field: Schema, models: dict[str, Schema]) -> Schema:
         direct = [{"$ref": f"{REF}{member}.searched"} for member in members]
         return _told_apart(field, [*direct, _searched_name(members, models)])
     if "anyOf" in field:
-        return {"anyOf": [_searched(member, models) for member in field["anyOf"]]}
+        return {"anyOf": [_searched(member, models, entry) for member in field["anyOf"]]}
+    if "items" in field:
+        return {**field, "items": {"$ref": REF + entry}}
     return field
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from tunetrack.spec.domains import CategoricalDomain, Domain, label_of
 
-__all__ = ["BROKEN", "Branch", "Fixed", "Group", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
+__all__ = ["BROKEN", "Branch", "Fixed", "Group", "Items", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
 
 
 #: Stands as a fixed value where a part of the study file was wrong and has been reported; never in a finished study.
@@ -60,6 +60,13 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Items:
+    """A list whose entries are nodes; its length is fixed."""
+
+    entries: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
 class Branch:
     """One alternative of a `OneOf`: the label that selects it and the subtree that it stands for."""
 
@@ -86,7 +93,7 @@ class OneOf:
         raise KeyError(label)
 
 
-Node = Fixed | Leaf | Group | OneOf
+Node = Fixed | Leaf | Group | Items | OneOf
 
 #: Supplies a value (a label, for categories) for a parameter that the walk has reached.
 Suggest = Callable[[Parameter], Any]
@@ -169,6 +176,9 @@ def _nodes(node: Node) -> Iterator[Node]:
         case Group(children):
             for _, child in children:
                 yield from _nodes(child)
+        case Items(entries):
+            for entry in entries:
+                yield from _nodes(entry)
         case OneOf(_, branches):
             for branch in branches:
                 yield from _nodes(branch.node)
@@ -181,6 +191,9 @@ def _routes(node: Node, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
         case Group(children):
             for _, child in children:
                 yield from _routes(child, chosen)
+        case Items(entries):
+            for entry in entries:
+                yield from _routes(entry, chosen)
         case OneOf(parameter, branches):
             yield chosen, parameter
             for branch in branches:
@@ -197,6 +210,8 @@ def _resolve(node: Node, suggest: Suggest) -> Any:
             return domain.from_label(answer) if isinstance(domain, CategoricalDomain) else answer
         case Group(children):
             return {key: _resolve(child, suggest) for key, child in children}
+        case Items(entries):
+            return [_resolve(entry, suggest) for entry in entries]
         case OneOf(parameter, _):
             return _resolve(node.chosen(suggest(parameter)), suggest)
 
@@ -208,8 +223,14 @@ def _size(node: Node) -> int | None:
         case Leaf(parameter):
             return parameter.domain.size
         case Group(children):
-            sizes = [_size(child) for _, child in children]
-            return None if None in sizes else math.prod(size for size in sizes if size is not None)
+            return _product(child for _, child in children)
+        case Items(entries):
+            return _product(entries)
         case OneOf(_, branches):
             sizes = [_size(branch.node) for branch in branches]
             return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def _product(nodes: Iterable[Node]) -> int | None:
+    sizes = [_size(node) for node in nodes]
+    return None if None in sizes else math.prod(size for size in sizes if size is not None)

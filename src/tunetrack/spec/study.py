@@ -26,6 +26,7 @@ from tunetrack.spec.config import DATA_PLACES, Config, TrialConfig
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
+from tunetrack.spec.reference import Reference
 from tunetrack.spec.space import OneOf, SearchSpace
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "OPTUNA_SAMPLERS",
     "PRUNERS",
     "SEARCHED_SECTIONS",
+    "WORDS_AND_BUDGET",
     "Budget",
     "Direction",
     "Objective",
@@ -57,6 +59,9 @@ PRUNERS = (
     "threshold",
     "wilcoxon",
 )
+
+#: Sections that a resumed study may change: they neither say what is searched nor how.
+WORDS_AND_BUDGET = ("name", "description", "budget", "reference")
 
 Direction = Literal["maximize", "minimize"]
 
@@ -166,6 +171,7 @@ class StudyHead(Config):
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
     budget: Budget = Field(Budget(trials=20), description="when the study is finished")
+    reference: Reference | None = Field(None, description="what an original experiment reports, to be compared with")
 
 
 @dataclass(frozen=True)
@@ -233,7 +239,7 @@ class StudySpec:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that a resumed study must not change: space, objectives, sampler, pruner."""
-        kept = {key: value for key, value in self.document.items() if key not in ("name", "description", "budget")}
+        kept = {key: value for key, value in self.document.items() if key not in WORDS_AND_BUDGET}
         kept["data"] = {key: value for key, value in kept.get("data", {}).items() if key not in DATA_PLACES}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 

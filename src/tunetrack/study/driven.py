@@ -13,7 +13,7 @@ from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, fla
 from tunetrack.spec.imports import imported_models
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.place import Place
-from tunetrack.study.tracked import dataset_info, study_info
+from tunetrack.study.tracked import dataset_info, machine, study_info
 from tunetrack.study.trial import TrialWatch, run_trial
 from tunetrack.study.worker import trial_artifacts
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
@@ -57,10 +57,10 @@ class DrivenStudy:
             config = self.spec.config(resolved)
         except InfeasibleConfigError as error:
             outcome = TrialOutcome(TrialState.INFEASIBLE, reason=str(error))
-            run.open_trial(number, flatten(resolved)).finish(outcome)
+            run.open_trial(number, flatten(resolved, self.spec.searched_paths)).finish(outcome)
             return outcome
         data = self._sets.get(config)
-        trial = run.open_trial(number, trial_params(config))
+        trial = run.open_trial(number, trial_params(config, self.spec.searched_paths))
 
         def watch_epoch(record: EpochRecord, value: float) -> bool:
             trial.log_epoch(record)
@@ -109,4 +109,5 @@ class DrivenStudy:
         self._run = self._store.open_study(info, self._experiment, self._place.artifacts)
         write_view(self._store, info, self._run.experiment_id)
         self._run.log_dataset(dataset_info(data, first.data))
+        self._run.log_machine(machine())
         return self._run

@@ -18,7 +18,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.result import INTERRUPTED, StudyResult
 from tunetrack.study.stopping import StopSignals
-from tunetrack.study.tracked import dataset_info, study_info
+from tunetrack.study.tracked import dataset_info, machine, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 
@@ -116,6 +116,7 @@ def _search(worker: Worker, sample: TrialConfig) -> None:
     spec, ledger, run = worker.spec, worker.ledger, worker.run
     data = worker.sets.get(sample)
     run.log_dataset(dataset_info(data, sample.data))
+    run.log_machine(machine())
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
     start = StudyStart(

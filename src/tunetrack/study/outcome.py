@@ -26,11 +26,12 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
     attributes = ledger.attributes()
     run_id = attributes.get("mlflow_run_id")
     runs = trial_runs(store, run_id) if store is not None and run_id else {}
+    searched = ledger.spec.searched_paths
     return StudyResult(
         name=ledger.name,
         objectives=ledger.spec.objectives,
-        searched=ledger.spec.searched_paths,
-        trials=tuple(StudyTrial(record, runs.get(record.number)) for record in ledger.trials()),
+        searched=searched,
+        trials=tuple(StudyTrial(record, runs.get(record.number), searched) for record in ledger.trials()),
         run_id=run_id,
         experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,
@@ -50,6 +51,8 @@ def in_words(result: StudyResult) -> str:
     error = result.standard_error
     exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
     lines = [f"**Best: trial {best.number}** with {metric} {best.value:.4f}{exact}."]
+    if len(result.objectives) > 1:
+        lines = [result.front_in_words()]
     if error:
         near = result.within_standard_error()
         if near:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunetrack.ledger import TrialRecord
+from tunetrack.ledger import TrialRecord, pareto_front
 from tunetrack.spec import Objective, TrialState, flatten
 from tunetrack.spec.certainty import SHARES, binomial_error
 from tunetrack.spec.domains import Scalar
@@ -28,10 +28,12 @@ class StudyTrial:
     Attributes:
         record: what the ledger knows of it.
         run_id: its MLflow run; None where it has none.
+        searched: paths of the study's searched parameters.
     """
 
     record: TrialRecord
     run_id: str | None
+    searched: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -61,7 +63,7 @@ class StudyTrial:
     @property
     def params(self) -> dict[str, Scalar]:
         """The trial's configuration by dotted path, as far as the study file gives it."""
-        return flatten(self.config)
+        return flatten(self.config, self.searched)
 
     def document(self) -> dict[str, Any]:
         """The trial as JSON-ready data: number, state, reason, parameters by path, values, MLflow run."""
@@ -121,14 +123,33 @@ class StudyResult:
     validates_on_test_images: bool = False
 
     def ranked(self) -> tuple[StudyTrial, ...]:
-        """The trials that have a value, best first by the first objective; equals in the order of their numbers."""
-        valued = [trial for trial in self.trials if trial.value is not None]
-        sign = -1.0 if self.objectives[0].maximize else 1.0
-        return tuple(sorted(valued, key=lambda trial: sign * (trial.value or 0.0)))
+        """The trials that have a value, best first by the first objective; equals by the others, then by number."""
+        signs = [-1.0 if objective.maximize else 1.0 for objective in self.objectives]
+        valued = [(trial.values, trial) for trial in self.trials if trial.values]
+        return tuple(
+            trial for _, trial in sorted(valued, key=lambda pair: [s * v for s, v in zip(signs, pair[0], strict=True)])
+        )
+
+    @property
+    def front(self) -> tuple[StudyTrial, ...]:
+        """The trained trials that no other one beats, best first by the first objective; of a single one, the best."""
+        complete = [trial for trial in self.ranked() if trial.state is TrialState.COMPLETE]
+        numbers = {record.number for record in pareto_front([trial.record for trial in complete], self.objectives)}
+        return tuple(trial for trial in complete if trial.number in numbers)
+
+    def front_in_words(self, shown: int = 12) -> str:
+        """Which trials no other one beats, at most so many of them; empty where none finished."""
+        front = [str(trial.number) for trial in self.front]
+        if not front:
+            return ""
+        more = f" and {len(front) - shown} more" if len(front) > shown else ""
+        metrics = " and ".join(str(objective.metric) for objective in self.objectives)
+        stand = "trial stands" if len(front) == 1 else "trials stand"
+        return f"{len(front)} {stand} on the Pareto front of {metrics}: {', '.join(front[:shown])}{more}."
 
     @property
     def best(self) -> StudyTrial | None:
-        """The trial with the best first objective; None where none has a value."""
+        """The trial with the best first objective, which is on the Pareto front; None where none has a value."""
         return next(iter(self.ranked()), None)
 
     @property
@@ -141,11 +162,14 @@ class StudyResult:
         """The best trial's test accuracy, and how often the test images were looked at; empty before that."""
         if self.test is None:
             return ""
+        which = "the best trial"
+        if len(self.objectives) > 1:
+            which = f"trial {self.test.trial}, which is the best in {self.objectives[0].metric}"
         if len(self.looks) == 1:
-            return f"Test accuracy of the best trial, looked at once: {self.test.accuracy:.4f}"
+            return f"Test accuracy of {which}, looked at once: {self.test.accuracy:.4f}"
         trials = ", ".join(str(look.trial) for look in self.looks)
         return (
-            f"Test accuracy of the best trial: {self.test.accuracy:.4f}; the test images were looked at "
+            f"Test accuracy of {which}: {self.test.accuracy:.4f}; the test images were looked at "
             f"{len(self.looks)} times (trials {trials}), so they are no longer untouched"
         )
 
@@ -202,6 +226,7 @@ class StudyResult:
                 for o in self.objectives
             ],
             "best_trial": None if best is None else best.number,
+            "pareto_front": [trial.number for trial in self.front],
             "test": [asdict(look) for look in self.looks],
             "tracking_uri": self.tracking_uri,
             "experiment_id": self.experiment_id,

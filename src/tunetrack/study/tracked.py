@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 from tunetrack import training
@@ -11,7 +12,7 @@ from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.tracking import DatasetInfo, SearchedParam, StudyInfo
 from tunetrack.tracking import Objective as TrackedObjective
 
-__all__ = ["dataset_info", "study_info"]
+__all__ = ["dataset_info", "machine", "study_info"]
 
 
 def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
@@ -24,7 +25,7 @@ def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
     """
     searched: dict[str, SearchedParam] = {}
     # A path that some corner of the space lacks exists only where its branch is taken.
-    present = [set(flatten(config)) for _, config in spec.space.corners()]
+    present = [set(flatten(config, spec.searched_paths)) for _, config in spec.space.corners()]
     for parameter in spec.space.parameters:
         domain = parameter.domain
         numeric = not isinstance(domain, CategoricalDomain)
@@ -42,3 +43,11 @@ def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo
     sizes = {"train": len(data.train.labels), "validation": len(data.validation.labels), "test": len(data.test.labels)}
     source = str(Path(config.dir).resolve()) if config.dir else config.name
     return DatasetInfo(data.name, data.digest, sizes, data.input_shape, data.classes, source)
+
+
+def machine() -> str:
+    """Processor or GPU, threads and versions in one line; no host name, no path."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []
+    processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return ", ".join(filter(None, (training.describe_hardware(), processor, f"torch {version('torch')}")))

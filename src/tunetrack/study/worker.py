@@ -97,7 +97,8 @@ class Worker:
         except InfeasibleConfigError as error:
             self._not_built(ticket, str(error))
             return
-        trial = self.run.open_trial(ticket.number, trial_params(config), existing=self._may_exist(ticket))
+        params = trial_params(config, self.spec.searched_paths)
+        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
         self.progress.trial_started(ticket.number, config)
         try:
             result = self._result(ticket, config, trial)
@@ -129,7 +130,8 @@ class Worker:
 
     def _not_built(self, ticket: Ticket, reason: str) -> None:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
-        trial = self.run.open_trial(ticket.number, flatten(ticket.config), existing=self._may_exist(ticket))
+        params = flatten(ticket.config, self.spec.searched_paths)
+        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
         self.ledger.tell(ticket, outcome)
         trial.finish(outcome)
         self.progress.trial_finished(ticket.number, outcome)

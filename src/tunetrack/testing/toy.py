@@ -31,7 +31,7 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
         "data": {"name": "digits", "augment": {"one_of": [None, {"rotation": {"low": 0.0, "high": 30.0}}]}},
         "model": {
             "filters": {"low": 16, "high": 128, "log": True},
-            "head": {"choices": [[], [64], [64, 32]]},
+            "head": {"one_of": [[], [64], [{"low": 16, "high": 64, "step": 16}, 32]]},
             "batch_norm": {"choices": [True, False]},
         },
         "optimizer": {

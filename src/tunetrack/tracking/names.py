@@ -28,6 +28,7 @@ class Tag:
 
     KIND: Final = "tunetrack.kind"
     VERSION: Final = "tunetrack.version"
+    MACHINE: Final = "tunetrack.machine"
     STUDY_KEY: Final = "study.key"
     STUDY_NAME: Final = "study.name"
     STUDY_STATE: Final = "study.state"

@@ -174,6 +174,15 @@ class StudyRun:
         with self.writer.on_callers_account():
             self.writer.submit(_metrics_batch(self._slot, metrics, step))
 
+    def log_machine(self, machine: str) -> None:
+        """Queue the description of the machine that the study runs on.
+
+        Raises:
+            TrackingError: something queued earlier could not be written.
+        """
+        with self.writer.on_callers_account():
+            self.writer.submit(Batch(self._slot, tags={Tag.MACHINE: machine}))
+
     def log_dataset(self, dataset: DatasetInfo, trial: TrialRun | None = None) -> None:
         """Queue the data set as MLflow's dataset input of the study, or of one trial.
 

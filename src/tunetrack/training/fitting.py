@@ -234,9 +234,10 @@ def _check_batches(trainer: TrainerConfig, images: int, norms: list[tuple[str, s
     for name, _, shape, _ in norms:
         if math.prod(shape[1:]) == 1:
             raise InfeasibleConfigError(
-                f"{name}: batch normalisation needs more than one value a channel, but the map has one value and "
-                f"{images} training images in batches of {trainer.batch_size} "
-                f"(trainer.micro_batch: {trainer.micro_batch}) leave a batch of one image. Change trainer.batch_size or data.train by one, or use fewer poolings."
+                f"{name}: batch normalisation needs more than one value a channel, but the map has one value, and "
+                f"{images} training images in batches of {trainer.batch_size} (trainer.micro_batch: "
+                f"{trainer.micro_batch}) leave a batch of one image. Change trainer.batch_size or data.train by one, "
+                "or use fewer poolings."
             )
 
 

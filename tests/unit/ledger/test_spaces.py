@@ -164,8 +164,8 @@ def test_space_eval_gives_the_resolved_config() -> None:
     spec = toy_spec("nested")
     expression = hyperopt_space(spec.space)
     names = {p.name: p for p in spec.space.parameters}
-    values = {"data.augment": None, "model.filters": 31, "model.head": "[64, 32]", "model.batch_norm": True}
-    values |= {"optimizer.name": "sgd", "optimizer[sgd].lr": 0.01, "optimizer.momentum": 0.5}
+    values = {"data.augment": None, "model.filters": 31, "model.head": "option 3", "model.batch_norm": True}
+    values |= {"model.head.0": 48, "optimizer.name": "sgd", "optimizer[sgd].lr": 0.01, "optimizer.momentum": 0.5}
     numbers = {name: encode(distribution_of(names[name]), value) for name, value in values.items()}
     config = hyperopt.space_eval(expression, numbers)
     assert config == spec.space.values(values)

@@ -164,6 +164,19 @@ def test_overriding_the_name_takes_that_branch() -> None:
     assert spec.document["optimizer"]["name"] == "sgd"
 
 
+def test_an_entry_of_a_list_is_set_by_its_number() -> None:
+    branches = {"one_of": [[], [8], [8, {"low": 1, "high": 3}]]}
+    spec = study({"model.head.1": 64}, model={"head": [{"low": 8, "high": 16, "step": 8}, 4]})
+    branched = study({"model.head.0": {"choices": [16, 32]}}, model={"head": branches})
+
+    assert spec.document["model"]["head"] == [{"low": 8, "high": 16, "step": 8}, 64]
+    assert branched.document["model"]["head"]["one_of"] == [
+        [],
+        [{"choices": [16, 32]}],
+        [{"choices": [16, 32]}, {"low": 1, "high": 3}],
+    ]
+
+
 def test_overrides_do_not_change_their_source() -> None:
     source = document(optimizer=BRANCHES)
     load_study(source, {"optimizer.lr": 0.5, "optimizer.name": "sgd"})
@@ -176,7 +189,15 @@ def test_overrides_do_not_change_their_source() -> None:
     [
         ("name.first", 1, 'name.first: cannot be set: name is a plain value (given: "small")'),
         ("data.name.x", 1, 'data.name.x: cannot be set: data.name is a plain value (given: "digits")'),
-        ("model.head.0", 1, "model.head.0: cannot be set: model.head is a list (given: [3])"),
+        ("model.head.1", 1, "model.head.1: cannot be set: model.head is a list; its entries: 0 to 0 (given: [3])"),
+        ("model.head.a", 1, "model.head.a: cannot be set: model.head is a list; its entries: 0 to 0 (given: [3])"),
+        ("model.head.0.x", 1, "model.head.0.x: cannot be set: model.head.0 is a plain value (given: 3)"),
+        (
+            "trainer.steps.0",
+            1,
+            "trainer.steps.0: cannot be set: the study file has no list trainer.steps; "
+            "set it whole: trainer.steps=[64]",
+        ),
         (
             "optimizer.beta1",
             0.5,

@@ -245,9 +245,22 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
             '(given: "validation/loss")',
         ),
         (
-            {"model": {"head": [3, {"low": 1, "high": 3}]}},
-            "model.head.1: a list holds plain values here; to search over it, list whole lists with choices "
-            '(given: {"low": 1, "high": 3})',
+            {"model": {"head": [3, {"low": 0, "high": 3}]}},
+            "model.head.1: must be at least 1 (given: low: 0)",
+        ),
+        (
+            {"model": {"head": [3, {"min": 1, "high": 3}]}},
+            "model.head.1: a searched value is {low, high[, step][, log]}, {choices: [...]} or {one_of: [...]}; "
+            'did you mean low for min? (given: {"min": 1, "high": 3})',
+        ),
+        (
+            {"model": {"head": [3, {"width": 1}]}},
+            "model.head.1: a searched value is {low, high[, step][, log]}, {choices: [...]} or {one_of: [...]} "
+            '(given: {"width": 1})',
+        ),
+        (
+            {"model": {"head": {"choices": [[{"width": 1}]]}}},
+            'model.head.0: must be a plain value here (given: {"width": 1})',
         ),
         # contradictions
         (

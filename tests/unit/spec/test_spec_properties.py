@@ -62,12 +62,20 @@ def float_values(draw: st.DrawFn, low: float, high: float) -> Any:
     return {"low": first, "high": last} | ({"log": True} if kind == "log" and first > 0 else {})
 
 
+def lists() -> st.SearchStrategy[list[Any]]:
+    return st.lists(int_values(1, 64), min_size=1, max_size=3)
+
+
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
     fields = {key: int_values(*ends) for key, ends in INTS.items()}
     fields |= {key: float_values(*ends) for key, ends in FLOATS.items()}
     fields["batch_norm"] = st.sampled_from([True, {"choices": [True, False]}])
-    fields["head"] = st.sampled_from([[], [8], {"choices": [[], [8], [8, 4]]}])
+    fields["head"] = st.one_of(
+        st.sampled_from([[], [8], {"choices": [[], [8], [8, 4]]}]),
+        lists(),
+        st.lists(lists(), min_size=1, max_size=3, unique_by=json.dumps).map(_branches),
+    )
     return draw(st.fixed_dictionaries({}, optional=fields))
 
 
@@ -141,7 +149,7 @@ def test_corners_cover_each_end_of_each_parameter(document: dict[str, Any]) -> N
     for parameter, resolved in spec.space.corners():
         here: Any = resolved
         for key in parameter.path.split("."):
-            here = here[key] if isinstance(here, dict) and key in here else None
+            here = here[int(key)] if isinstance(here, list) else here[key]
         ends_seen.setdefault(parameter.name, set()).add(json.dumps(here, sort_keys=True))
         spec.config(resolved)
 
@@ -206,6 +214,25 @@ def test_flatten_covers_every_leaf(document: dict[str, Any], seed: int) -> None:
         for key in path.split("."):
             here = here[key]
         assert value == label_of(here)
+
+
+@SETTINGS
+@given(documents(), st.integers(0, 99))
+def test_searched_entries_of_lists_are_leaves_beside_the_list(document: dict[str, Any], seed: int) -> None:
+    spec = load_study(document)
+    resolved, answers = recorded(spec, seed)
+    plain, flat = flatten(resolved), flatten(resolved, spec.searched_paths)
+    entries = {path: value for path, value in flat.items() if path not in plain}
+
+    assert flat == plain | entries
+    assert trial_params(spec.config(resolved), spec.searched_paths).items() >= entries.items()
+    for parameter in spec.space.parameters:
+        if parameter.name in answers and is_plain(parameter) and parameter.path in entries:
+            assert entries[parameter.path] == answers[parameter.name]
+    for path, value in entries.items():
+        section, key, index = path.split(".")
+        assert (section, key) == ("model", "head")
+        assert resolved[section][key][int(index)] == value
 
 
 @SETTINGS
