@@ -19,10 +19,13 @@ Model = TypeVar("Model", bound=nn.Module)
 def channels_last(batch: torch.Tensor) -> torch.Tensor:
     """The same values, with the channels of a pixel side by side; the batch itself where they are already.
 
+    With one channel both layouts have the same bytes, and `contiguous` would keep the strides of the other one: then
+    torch takes the images, or the weights, for channels first, and all that follows is copied to and fro.
+
     Args:
         batch: (n, c, h, w) or (n, c, d, h, w).
     """
-    return batch.contiguous(memory_format=_FORMATS[batch.dim()])
+    return batch.to(memory_format=_FORMATS[batch.dim()])
 
 
 def model_channels_last(model: Model) -> Model:
