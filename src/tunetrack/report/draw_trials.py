@@ -239,7 +239,7 @@ def _best_line(axes: Axes, info: HistoryInfo) -> Line2D:
         f"trial {numbers[-1]}: {values[-1]:.5g}", (numbers[-1], shown[-1]),
         (-8 if right else 8, 9 if info.maximize else -9), textcoords="offset points",
         ha="right" if right else "left", va="bottom" if info.maximize else "top",
-        fontsize=9, color=INK, fontweight="semibold", annotation_clip=False,
+        fontsize=9, color=INK, fontweight="bold", annotation_clip=False,
     )  # fmt: skip
     return line
 
@@ -270,7 +270,7 @@ def _end_labels(drawn: Figure, axes: Axes, curves: Sequence[Curve], last: int) -
         axes.annotate(
             f"trial {curve.number}  {curve.values[-1]:.4g}", (float(end[0]), float(end[1])), (1.035, place),
             xycoords="axes fraction", textcoords="axes fraction", va="center", fontsize=8.5,
-            color=INK, fontweight="semibold" if curve.rank == 1 else "normal", annotation_clip=False,
+            color=INK, fontweight="bold" if curve.rank == 1 else "normal", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2,
                         "relpos": (0, 0.5)},
         )  # fmt: skip

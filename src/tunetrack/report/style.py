@@ -103,7 +103,7 @@ def dress(axes: Axes, x_title: str = "", y_title: str = "", title: str = "") -> 
     axes.set_xlabel(x_title, fontsize=9, color=GREY)
     axes.set_ylabel(y_title, fontsize=9, color=GREY)
     if title:
-        axes.set_title(title, fontsize=9.5, color=INK, loc="left", fontweight="semibold", pad=7)
+        axes.set_title(title, fontsize=9.5, color=INK, loc="left", fontweight="bold", pad=7)
 
 
 def scatter(

@@ -31,3 +31,11 @@ def test_each_convolution_gets_its_own_layout_and_stays_trainable() -> None:
         assert torch.equal(tensor, before[name])
         assert tensor.dim() not in FORMATS or tensor.is_contiguous(memory_format=FORMATS[tensor.dim()])
     assert all(weight.requires_grad for weight in weights)
+
+
+def test_one_channel_has_the_strides_of_channels_last_so_that_torch_takes_it_for_that() -> None:
+    convolution = model_channels_last(nn.Conv2d(1, 8, 3))
+    images = channels_last(torch.rand(2, 1, 6, 6))
+    assert images.stride() == (36, 1, 6, 1)
+    assert convolution.weight.stride(1) == 1
+    assert convolution(images).stride(1) == 1
