@@ -55,7 +55,8 @@ TURNS = {
 }
 
 
-def _config(options: dict[str, Any], arm: str, seed: int, epochs: int) -> TrialConfig:
+def config_of(options: dict[str, Any], arm: str, seed: int, epochs: int) -> TrialConfig:
+    """What tunetrack trains in one of its arms."""
     sizes: dict[str, Any] = {"train": options["train"], "validation": options["validation"]}
     if arm == "tunetrack_augment":
         sizes["augment"] = {"rotation": 10.0, "translation": 0.1, "horizontal_flip": True}
@@ -73,7 +74,8 @@ def _config(options: dict[str, Any], arm: str, seed: int, epochs: int) -> TrialC
     )
 
 
-def _plain_net() -> nn.Module:
+def plain_net() -> nn.Module:
+    """The network that all arms train, as people write it."""
     layers: list[nn.Module] = []
     for channels in (1, 64, 64):
         layers += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -97,7 +99,7 @@ class Plain:
         """Train with the weights and the order that our trainer takes from this seed."""
         weights_seed, order_seed, _ = stream_seeds(seed)
         torch.manual_seed(weights_seed)
-        net = _plain_net().to(self._device)
+        net = plain_net().to(self._device)
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
         order = RandomSampler(self._sets["train"], generator=torch.Generator().manual_seed(order_seed))
         loader = DataLoader(self._sets["train"], batch_size=BATCH, sampler=order)
@@ -123,7 +125,7 @@ class Plain:
 def _serve(arm: str, options: dict[str, Any]) -> None:
     """The child: answer one JSON line on stdin with one on stdout, until stdin ends."""
     torch.set_num_threads(1)
-    data = training.load_data(_config(options, arm, 0, 1).data)
+    data = training.load_data(config_of(options, arm, 0, 1).data)
     plain = Plain(data, options["data_dir"], options["device"]) if arm.startswith("plain") else None
     if arm == "plain_malloc":
         keep_freed_memory()
@@ -137,7 +139,7 @@ def _serve(arm: str, options: dict[str, Any]) -> None:
             seconds = time.perf_counter() - start
             score: Callable[[str], float] = lambda split: plain.accuracy(net, split)  # noqa: E731
         else:
-            fit = training.fit(_config(options, arm, seed, epochs), data)
+            fit = training.fit(config_of(options, arm, seed, epochs), data)
             seconds = sum(len(data.train) / record.images_per_second for record in fit)
             score = lambda split: fit.evaluate(split).accuracy  # noqa: E731
         answer = {"seconds": seconds, "images_per_second": epochs * len(data.train) / seconds}
@@ -163,7 +165,7 @@ def _matrix_rate(device: str) -> float:
 
 def _flops_per_image() -> float:
     """Of one training step, by torch's counter: forward, and backward to weights and inner maps."""
-    net = _plain_net()
+    net = plain_net()
     with FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 1, 28, 28)).sum().backward()
     return float(counter.get_total_flops())
@@ -172,8 +174,8 @@ def _flops_per_image() -> float:
 class Arm:
     """One child process, asked over its pipes."""
 
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
-        command = [sys.executable, __file__, "--serve", name, "--options", json.dumps(options)]
+    def __init__(self, name: str, options: dict[str, Any], script: str = __file__) -> None:
+        command = [sys.executable, script, "--serve", name, "--options", json.dumps(options)]
         self._child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -203,7 +205,8 @@ class Arm:
         self._child.communicate()
 
 
-def _statistics(values: list[float], digits: int) -> dict[str, float]:
+def spread(values: list[float], digits: int) -> dict[str, float]:
+    """Median, smallest and largest."""
     picked = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return {name: round(value, digits) for name, value in picked.items()}
 
@@ -223,7 +226,7 @@ def _speed(options: dict[str, Any], rounds: int) -> dict[str, Any]:
     for arm in arms.values():
         arm.close()
     ratios = {
-        name: _statistics([ours / plain for ours, plain in zip(rates[name], rates["plain"], strict=True)], 2)
+        name: spread([ours / plain for ours, plain in zip(rates[name], rates["plain"], strict=True)], 2)
         for name in turns
         if name != "plain"
     }
@@ -233,11 +236,11 @@ def _speed(options: dict[str, Any], rounds: int) -> dict[str, Any]:
         "images_per_round": options["train"],
         "rounds": rounds,
         "arms": {name: ARMS[name] for name in turns},
-        "images_per_second": {name: _statistics(values, 0) for name, values in rates.items()},
+        "images_per_second": {name: spread(values, 0) for name, values in rates.items()},
         "ratio_to_plain": ratios,
         "flops_per_image": work,
-        "matrix_gflops": _statistics([limit / 1e9 for limit in limits], 0),
-        "percent_of_matrix_rate": _statistics(shares, 1),
+        "matrix_gflops": spread([limit / 1e9 for limit in limits], 0),
+        "percent_of_matrix_rate": spread(shares, 1),
     }
 
 
