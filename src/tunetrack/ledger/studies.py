@@ -56,11 +56,22 @@ def unused_name(ledger: str | BaseStorage, base: str) -> str:
 def latest_name(ledger: str | BaseStorage, base: str) -> str | None:
     """The study among base, base-2, base-3, ... with the highest number; None where there is none.
 
+    A study file whose own name ends like that (``lr-2``) is not taken for another one's second run.
+
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    if isinstance(ledger, str) and not exists(ledger):
+        return None
+    storage = open_storage(ledger) if isinstance(ledger, str) else ledger
     pattern = re.compile(re.escape(base) + r"(?:-(\d+))?")
-    matches = [match for name in list_studies(ledger) if (match := pattern.fullmatch(name))]
+    with quiet(), errors_in_words(url_of(storage)):
+        matches = [
+            match
+            for study in storage.get_all_studies()
+            if (match := pattern.fullmatch(study.study_name))
+            and storage.get_study_user_attrs(study._study_id).get(_DOCUMENT, {}).get("name") == base
+        ]
     return max(matches, key=lambda match: int(match[1] or 1)).group() if matches else None
 
 

@@ -14,6 +14,8 @@ from tunetrack.spec.reference import ReferenceTable
 __all__ = ["claim_words", "comparison_tables", "comparison_words"]
 
 NONE = Verdict.NO_TRIAL.value
+#: Rows without any trial that a table still shows.
+_MOST_UNTRIED = 6
 
 _COUNTED = {
     Verdict.AGREES: "agree",
@@ -41,7 +43,7 @@ def comparison_tables(info: ReferenceInfo) -> list[str]:
     tables, axes = [], info.reference.table
     for metric in info.reference.metrics:
         tables.append(f"### {line(metric)}")
-        tables += [_list(info, metric)] if axes is None else _grids(info, axes, metric)
+        tables += _list(info, metric) if axes is None else _grids(info, axes, metric)
     return tables
 
 
@@ -58,22 +60,24 @@ def claim_words(claims: Sequence[NoiseClaim]) -> list[str]:
     return words
 
 
-def _list(info: ReferenceInfo, metric: str) -> str:
+def _list(info: ReferenceInfo, metric: str) -> list[str]:
+    """The rows; where many have no trial, as in a smaller rerun of a large experiment, those are counted only."""
     heads = ["configuration", "original"]
     for study in info.studies:
         heads += [line(study), "n", "spread", "difference", "verdict"]
     rows = []
-    for one in info.lines:
-        cell = one.cell(metric)
-        if cell is None:
-            continue
+    cells = [(one, cell) for one in info.lines if (cell := one.cell(metric)) is not None]
+    tried = [(one, cell) for one, cell in cells if any(comparison.ours for comparison in cell.comparisons)]
+    left_out = len(cells) - len(tried) if tried and len(cells) - len(tried) > _MOST_UNTRIED else 0
+    for one, cell in tried if left_out else cells:
         row = [line(one.label), number_text(metric, cell.original, cell.error)]
         for comparison in cell.comparisons:
             row += _cells(metric, comparison)
         rows.append(row)
     kept = [index for index in range(len(heads)) if heads[index] != "spread" or any(row[index] != NONE for row in rows)]
     numbers = [place for place, index in enumerate(kept) if heads[index] not in ("configuration", "verdict")]
-    return table([heads[index] for index in kept], [[row[index] for index in kept] for row in rows], numbers)
+    written = table([heads[index] for index in kept], [[row[index] for index in kept] for row in rows], numbers)
+    return [written, f"{left_out} more configurations of the original have no trial here."] if left_out else [written]
 
 
 def _cells(metric: str, comparison: Comparison) -> list[str]:

@@ -187,6 +187,9 @@ class LedgerContract:
             Ledger.create(url, toy_spec(), unused_name(url, "toy"))
         assert list_studies(url) == ("toy", "toy-2", "toy-3")
         assert latest_name(url, "toy") == "toy-3"
+        Ledger.create(url, toy_spec(name="toy-7"))  # its own name, no seventh run of toy
+        assert latest_name(url, "toy") == "toy-3"
+        assert latest_name(url, "toy-7") == "toy-7"
         with pytest.raises(LedgerError, match="has a study 'toy'"):
             Ledger.create(url, toy_spec())
         with pytest.raises(LedgerError, match="has no study 'tyo'; it has: toy, toy-2"):

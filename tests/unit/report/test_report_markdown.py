@@ -13,6 +13,7 @@ from tunetrack.report.compared_curves import compared_curves
 from tunetrack.report.draw_compared import draw_compared
 from tunetrack.report.markdown import line, number_text, signed_text, table
 from tunetrack.report.markdown_page import PageSource, render_markdown
+from tunetrack.report.markdown_reference import comparison_tables
 from tunetrack.report.reference import Compared, reference_info
 from tunetrack.report.style import to_svg
 from tunetrack.spec.reference import Reference
@@ -109,6 +110,18 @@ def test_a_list_has_a_line_a_configuration() -> None:
     assert "| lr 0.1, batch\\_size 8 | 0.150 ± 0.036 | 0.160 ± 0.037 | 1 | – | +0.010 | agrees |" in beside
     assert "| lr 0.01, batch\\_size 8 | 0.950 ± 0.022 | 0.910 ± 0.029 | 2 | 0.014 | −0.040 | agrees |" in beside
     assert "| lr 0.01, batch\\_size 16 | 0.940 ± 0.024 | – | 0 | – | – | – |" in beside
+
+
+def test_many_configurations_without_a_trial_are_counted_instead_of_listed() -> None:
+    rates = [round(0.01 * step, 2) for step in range(1, 10)]
+    rows = [{"when": {"optimizer.lr": lr}, "values": {BEST: 0.9}} for lr in rates]
+    large = Reference.model_validate({"images": 100, "rows": rows})
+    info = reference_info(large, [source(row(0, 0.01, 8, 0.91), row(1, 0.02, 8, 0.92))])
+    text = "\n".join(comparison_tables(info))
+    assert "7 more configurations of the original have no trial here." in text
+    assert text.count("| lr ") == 2
+    few = reference_info(Reference.model_validate({"images": 100, "rows": rows[:5]}), [source(row(0, 0.01, 8, 0.91))])
+    assert "more configurations" not in "\n".join(comparison_tables(few))
 
 
 def test_a_study_without_reference_has_its_best_trials() -> None:
