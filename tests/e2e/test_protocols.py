@@ -9,12 +9,10 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from torch import nn
 
 import tunetrack
 from data_support import fake_mnist
 from study_support import command, tiny, write_study
-from tunetrack import training
 from tunetrack.spec import TrialState
 
 WORDS = "validation images were drawn from the official test set"
@@ -70,13 +68,9 @@ def test_an_honest_study_has_no_such_tag(home: Path, folder: Path) -> None:
         assert "data.validation_images" not in client.get_run(run_id).data.tags
 
 
-def test_a_study_of_volumes_tells_the_groups_apart(home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(config: Any, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        layers = [nn.Conv3d(input_shape[0], config.filters, 4, stride=4), nn.ReLU(), nn.Flatten()]
-        return nn.Sequential(*layers, nn.Linear(64 * config.filters, num_classes))
-
-    monkeypatch.setitem(training.MODELS, "cnn", build)
+def test_a_study_of_volumes_tells_the_groups_apart(home: Path, folder: Path) -> None:
     document = _study({"name": "voxel_mnist", "dir": str(folder), "train": 100, "validation": 60, "test": 40})
+    document["model"] = {"name": "voxel_resnet", "widths": {"choices": [[4], [6]]}, "head": []}
     result = tunetrack.run_study(document, home=home, trials=2)
     assert {trial.state for trial in result.trials} == {TrialState.COMPLETE}
     client = MlflowClient(result.tracking_uri)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,22 +64,61 @@ def test_nothing_names_a_registry_or_a_home_folder() -> None:
         assert not re.search(r"/root/|/home/\w+/|index-url|simple/", text), path
 
 
+def result_of(name: str) -> dict[str, Any]:
+    """A benchmark's stored result."""
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return found
+
+
+def words_of(page: str) -> str:
+    """A page's text on one line."""
+    return " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def in_rounds(numbers: dict[str, float]) -> str:
+    return f"{numbers['median']} ({numbers['min']} to {numbers['max']})"
+
+
 def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
     """Numbers in the README, each as it stands in benchmarks/results."""
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    trainer = json.loads((ROOT / "benchmarks" / "results" / "trainer.json").read_text())
-    overhead = json.loads((ROOT / "benchmarks" / "results" / "overhead.json").read_text())
+    trainer, overhead = result_of("trainer"), result_of("overhead")
     speed, no_op = trainer["speed"]["ratio_to_plain"], overhead["no_op_trials"]
-    small, large = (run["mean_difference_percentage_points"]["validation"] for run in trainer["accuracy"])
+    (accuracy,) = trainer["accuracy"]
     share = {name: value["share_percent"] for name, value in overhead["tracker_share_of_trial_time"].items()}
-    ours = speed["tunetrack"]
+    ours, gain = speed["tunetrack"], accuracy["mean_difference_percentage_points"]["validation"]
+    text = words_of("README.md")
     for words in (
         f"{ours['median']} times ({ours['min']} to {ours['max']} in {trainer['speed']['rounds']} rounds)",
+        f"| {trainer['speed']['percent_of_matrix_rate']['median']} percent |",
         f"`precision: fp32` it is {speed['tunetrack_fp32']['median']} times",
-        f"{small:+.2f} points (20,000 training images), {large:+.2f} points (50,000)",
+        f"{gain:+.2f} points ({accuracy['train']:,} training images)",
         f"{no_op['ms_a_trial']['tunetrack']['median']} ms",
         f"glued together take {no_op['glued_to_tunetrack']['median']} times that",
         f"| {no_op['growth_ratio']['tunetrack']['median']} times |",
         f"quickstart {share['quickstart']} %, Fashion-MNIST {share['fashion_mnist']} %",
+        *(
+            f"| {x['times_as_long_as_tunetrack']['glued']['median']} times as long |"
+            for x in result_of("study")["studies"]
+        ),
+    ):
+        assert words in text, words
+
+
+def test_the_numbers_of_the_performance_page_are_those_of_the_benchmarks() -> None:
+    trainer, measures = result_of("trainer")["speed"], result_of("measures")
+    text = words_of("docs/performance.md")
+    for words in (
+        *(
+            f"| {name} | {measures['images_per_second'][step]['median']:.0f} |"
+            for step, name in measures["steps"].items()
+        ),
+        *(f"| {in_rounds(numbers)} |" for numbers in measures["ratio_to_plain"].values()),
+        *(f"| {in_rounds(numbers)} |" for numbers in trainer["ratio_to_plain"].values()),
+        f"**{in_rounds(trainer['percent_of_matrix_rate'])} percent**",
+        *(
+            f"| {in_rounds(numbers)} |"
+            for study in result_of("study")["studies"]
+            for numbers in (*study["seconds"].values(), *study["times_as_long_as_tunetrack"].values())
+        ),
     ):
         assert words in text, words
