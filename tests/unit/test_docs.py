@@ -86,12 +86,14 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
     (accuracy,) = trainer["accuracy"]
     share = {name: value["share_percent"] for name, value in overhead["tracker_share_of_trial_time"].items()}
     ours, gain = speed["tunetrack"], accuracy["mean_difference_percentage_points"]["validation"]
+    bf16 = result_of("precision")["bf16_minus_fp32_points"]
     text = words_of("README.md")
     for words in (
         f"{ours['median']} times ({ours['min']} to {ours['max']} in {trainer['speed']['rounds']} rounds)",
         f"| {trainer['speed']['percent_of_matrix_rate']['median']} percent |",
         f"`precision: fp32` it is {speed['tunetrack_fp32']['median']} times",
         f"{gain:+.2f} points ({accuracy['train']:,} training images)",
+        f"| {bf16['mean']:+.2f} ± {bf16['standard_error']:.2f} points |",
         f"{no_op['ms_a_trial']['tunetrack']['median']} ms",
         f"glued together take {no_op['glued_to_tunetrack']['median']} times that",
         f"| {no_op['growth_ratio']['tunetrack']['median']} times |",
@@ -106,6 +108,7 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
 
 def test_the_numbers_of_the_performance_page_are_those_of_the_benchmarks() -> None:
     trainer, measures = result_of("trainer")["speed"], result_of("measures")
+    bf16 = result_of("precision")["bf16_minus_fp32_points"]
     text = words_of("docs/performance.md")
     for words in (
         *(
@@ -115,6 +118,7 @@ def test_the_numbers_of_the_performance_page_are_those_of_the_benchmarks() -> No
         *(f"| {in_rounds(numbers)} |" for numbers in measures["ratio_to_plain"].values()),
         *(f"| {in_rounds(numbers)} |" for numbers in trainer["ratio_to_plain"].values()),
         f"**{in_rounds(trainer['percent_of_matrix_rate'])} percent**",
+        f"bfloat16 is {bf16['mean']:+.2f} ± {bf16['standard_error']:.2f} points apart",
         *(
             f"| {in_rounds(numbers)} |"
             for study in result_of("study")["studies"]
