@@ -20,8 +20,9 @@ from typing import Any
 
 import torch
 from _machine import describe_machine, today
+from _numbers import spread
 from torch import nn
-from trainer import BATCH, Arm, Plain, config_of, plain_net, spread
+from trainer import BATCH, Arm, Plain, config_of, plain_net
 
 from tunetrack import training
 from tunetrack.training.batches import Normaliser, training_batches

@@ -28,6 +28,7 @@ import mlflow
 import optuna
 import torch
 from _machine import describe_machine, today
+from _numbers import spread
 from matplotlib.figure import Figure
 
 from tunetrack import training
@@ -200,11 +201,6 @@ def share(spec: StudySpec) -> dict[str, Any]:
         "share_percent": round(100 * inside / seconds, 4),
         "seconds_of_the_writer_thread": round(writer, 2),
     }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Median, smallest and largest of several rounds."""
-    return {"median": round(statistics.median(values), 2), "min": round(min(values), 2), "max": round(max(values), 2)}
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _numbers import spread
+
 ARMS = {
     "glued": "Optuna's optimize, torchvision transforms, DataLoader, fluent MLflow with statistics of every layer",
     "glued_without_statistics": "the same without the statistics of every layer",
@@ -157,12 +159,6 @@ def ask(arm: str, data_dir: str, train: int) -> dict[str, Any]:
         raise RuntimeError(f"{arm} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
-
-
-def spread(values: list[float], digits: int = 2) -> dict[str, float]:
-    """Median, smallest and largest."""
-    picked = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {name: round(value, digits) for name, value in picked.items()}
 
 
 def compare(data_dir: str, train: int, rounds: int) -> dict[str, Any]:

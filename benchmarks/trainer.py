@@ -26,6 +26,7 @@ from typing import Any
 
 import torch
 from _machine import describe_machine, today
+from _numbers import spread
 from torch import nn
 from torch.utils.benchmark import Timer
 from torch.utils.data import DataLoader, RandomSampler
@@ -203,12 +204,6 @@ class Arm:
     def close(self) -> None:
         """End the process."""
         self._child.communicate()
-
-
-def spread(values: list[float], digits: int) -> dict[str, float]:
-    """Median, smallest and largest."""
-    picked = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {name: round(value, digits) for name, value in picked.items()}
 
 
 def _speed(options: dict[str, Any], rounds: int) -> dict[str, Any]:
