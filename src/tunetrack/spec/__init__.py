@@ -15,15 +15,16 @@ from tunetrack.spec.records import (
     TrialConditions,
     TrialOutcome,
     TrialState,
-    WeightStats,
 )
 from tunetrack.spec.schema import study_schema
 from tunetrack.spec.space import Parameter, SearchSpace
 from tunetrack.spec.study import Objective, StudySpec
+from tunetrack.spec.weight_records import Finding, WeightStats
 
 __all__ = [
     "EpochRecord",
     "Evaluation",
+    "Finding",
     "ModelSummary",
     "Objective",
     "Parameter",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from tunetrack.spec.base import Config, NonNegative, Positive, PositiveInt, Rate
 from tunetrack.spec.models import NEEDS_NO_NAME, ModelConfig
 from tunetrack.spec.models_cnn import CnnConfig
+from tunetrack.spec.weights import WeightsConfig
 
 __all__ = [
     "DATA_PLACES",
@@ -36,6 +37,7 @@ __all__ = [
     "StepSchedule",
     "TrainerConfig",
     "TrialConfig",
+    "WeightsConfig",
 ]
 
 
@@ -69,6 +71,8 @@ class AugmentConfig(Config):
 OFFICIAL_TEST = ("mnist", "fashion_mnist", "cifar10", "cifar100", "voxel_mnist")
 #: Keys that say where files lie; two studies that differ in nothing else are the same.
 DATA_PLACES = ("dir", "cache_dir")
+#: Models made of residual blocks, whose distances `weights.block_steps` can follow.
+WITH_BLOCKS = ("even_resnet", "resnet")
 #: Changes that know two axes only.
 _FLAT_CHANGES = ("horizontal_flip", "rotation", "translation", "erase")
 
@@ -282,6 +286,7 @@ class TrialConfig(Config):
     optimizer: OptimizerConfig = Field(AdamConfig(), description="the rule that moves the weights")
     schedule: ScheduleConfig = Field(NoSchedule(), description="how the learning rate changes over a trial")
     trainer: TrainerConfig = Field(TrainerConfig(), description="how a trial is run")
+    weights: WeightsConfig = Field(WeightsConfig(), description="what is measured inside the network")
 
     @model_validator(mode="after")
     def _whole_batches_exist(self) -> TrialConfig:
@@ -289,6 +294,15 @@ class TrialConfig(Config):
             raise ValueError(
                 f"trainer.steps_per_epoch takes whole batches only, but data.train ({self.data.train}) is smaller than "
                 f"trainer.batch_size ({self.trainer.batch_size}); raise the one or lower the other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_exist(self) -> TrialConfig:
+        if self.weights.block_steps and self.model.name not in WITH_BLOCKS:
+            raise ValueError(
+                f"weights.block_steps needs a model made of residual blocks ({' or '.join(WITH_BLOCKS)}), and "
+                f"model.name is {self.model.name}; delete it, or use another model"
             )
         return self
 

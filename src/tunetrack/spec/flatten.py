@@ -33,19 +33,25 @@ def flatten(document: Mapping[str, Any], searched: Iterable[str] = ()) -> dict[s
 def trial_params(config: TrialConfig, searched: Iterable[str] = ()) -> dict[str, Scalar]:
     """What is logged as the parameters of a trial's run: every leaf that has a value, defaults included.
 
-    A null counts as a value where it is not the default, as in ``trainer.seed: null``.
+    A null counts as a value where it is not the default, as in ``trainer.seed: null``. What is measured (`weights`) is
+    no hyperparameter: of it only what the study file says is logged.
 
     Args:
         config: the trial's.
         searched: as in `flatten`.
     """
+    searched = tuple(searched)
     said = flatten(config.model_dump(mode="json", exclude_defaults=True))
     leaves = flatten(config.document(), searched)
-    return {path: value for path, value in leaves.items() if value is not None or path in said}
+    return {
+        path: value
+        for path, value in leaves.items()
+        if path in said or path in searched or (value is not None and not path.startswith("weights."))
+    }
 
 
 def config_key(config: TrialConfig) -> str:
-    """Equal for two configs that would train alike; where the data files lie does not matter.
+    """Equal for two configs that would train alike; where the data files lie and what is measured does not matter.
 
     Returns:
         32 hexadecimal digits of SHA-256.
@@ -53,6 +59,7 @@ def config_key(config: TrialConfig) -> str:
     document = config.document()
     for place in DATA_PLACES:
         document["data"].pop(place, None)
+    del document["weights"]
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
 
 

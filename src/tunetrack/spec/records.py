@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tunetrack.spec.weight_records import WeightStats
+
 __all__ = [
     "OBJECTIVE_METRICS",
     "EpochRecord",
@@ -14,7 +16,6 @@ __all__ = [
     "TrialConditions",
     "TrialOutcome",
     "TrialState",
-    "WeightStats",
 ]
 
 #: What an objective may name. "best/…" is the best epoch's value, the plain name is the last epoch's.
@@ -47,11 +48,6 @@ class TrialState(enum.StrEnum):
     def has_value(self) -> bool:
         """Whether a trial in this state carries objective values that count in the ranking."""
         return self in (TrialState.COMPLETE, TrialState.DUPLICATE)
-
-
-@dataclass(frozen=True)
-class WeightStats:
-    """The place of the per-layer weight statistics in an epoch's record; they are not measured yet."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,7 @@ class EpochRecord:
             "lr": self.lr,
             "epoch_seconds": self.epoch_seconds,
             "images_per_second": self.images_per_second,
+            **({} if self.weights is None else self.weights.metrics()),
         }
 
 
