@@ -46,6 +46,8 @@ class Tag:
     USED_PRECISION: Final = "used.precision"
     USED_THREADS: Final = "used.threads"
     USED_MICRO_BATCH: Final = "used.micro_batch"
+    HEALTH: Final = "weights.health"
+    HEALTH_PREFIX: Final = "weights.health."
     PARENT: Final = "mlflow.parentRunId"
     NOTE: Final = "mlflow.note.content"
     SOURCE_NAME: Final = "mlflow.source.name"

@@ -22,6 +22,7 @@ from tunetrack.tracking.study_info import StudyInfo, info_from_tags
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 
 __all__ = [
+    "ParamValue",
     "StudyRow",
     "StudyTable",
     "TrackingStore",
@@ -76,6 +77,7 @@ class TrialRow:
         values: one value an objective; None where the trial has no result.
         duplicate_of: number of the trial whose result was reused.
         start, end: UTC; `end` is None while it runs.
+        health: what was found in its weights, a sentence a rule; empty where nothing was, None where it was not judged.
     """
 
     number: int
@@ -88,6 +90,7 @@ class TrialRow:
     duplicate_of: int | None
     start: datetime
     end: datetime | None
+    health: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,13 @@ def _trial_row(run: Run, info: StudyInfo) -> TrialRow:
         duplicate_of=int(duplicate) if duplicate else None,
         start=start,
         end=end,
+        health=_health(tags) if Tag.HEALTH in tags else None,
     )
+
+
+def _health(tags: Mapping[str, str]) -> dict[str, str]:
+    prefix = Tag.HEALTH_PREFIX
+    return {key.removeprefix(prefix): text for key, text in sorted(tags.items()) if key.startswith(prefix)}
 
 
 def _times(run: Run) -> tuple[datetime, datetime | None]:
