@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tunetrack.report.style import GREY, INK, SERIES, dress, figure, log_ticks
-from tunetrack.report.weights_kinds import KindInfo
+from tunetrack.report.weights_kinds import NAMED, KindInfo
 from tunetrack.report.weights_table import Floats
 from tunetrack.report.weights_trials import ComparedTrial
 
@@ -25,7 +25,6 @@ Trials = Sequence[ComparedTrial]
 #: A bin that never held this share of the weights is not worth the room.
 _SHOWN = 5e-4
 _WIDTH = 9.2
-_NAMED = {"kernel": "kernels", "bias": "biases", "gamma": "gammas", "beta": "betas"}
 
 
 def draw_depth(trials: Trials) -> Figure:
@@ -129,7 +128,7 @@ def draw_histograms(trials: Trials) -> Figure:
             title = head(trial, len(trials)) if row == 0 else ""
             in_units = " (initial rms)" if known[0].histogram.in_units else ""
             _bare(
-                axes, "epoch" if row == len(kinds) - 1 else "", f"{_NAMED[name]}{in_units}" if not column else "", title
+                axes, "epoch" if row == len(kinds) - 1 else "", f"{NAMED[name]}{in_units}" if not column else "", title
             )
             axes.set_xlim(-0.5, end + 0.5)
             axes.set_ylim(low, high)
@@ -153,13 +152,15 @@ def draw_histograms(trials: Trials) -> Figure:
 def draw_kinds(trials: Trials) -> Figure:
     """Lines over epochs, a column a kind: spread, change of a weight, share of weights whose change has turned.
 
+    The change is that since the record before, as a root mean square.
+
     Args:
         trials: at least one with parameter tensors.
     """
     kinds = _kinds_of(trials)
     drawn = figure(_WIDTH, 5.6 + 0.2 * _legend_rows(trials))
     grid = drawn.subplots(3, len(kinds), sharex=True, sharey="row", squeeze=False)
-    titles = ("spread (standard deviation)", "change since the record before\n(root mean square)", "turned (share)")
+    titles = ("standard deviation", "change of a weight", "share turned")
     everything: tuple[list[float], ...] = ([], [], [])
     for column, name in enumerate(kinds):
         for row, title in enumerate(titles):
@@ -167,7 +168,7 @@ def draw_kinds(trials: Trials) -> Figure:
                 grid[row][column],
                 "epoch" if row == 2 else "",
                 title if not column else "",
-                _NAMED[name] if not row else "",
+                NAMED[name] if not row else "",
             )
         for place, trial in enumerate(trials):
             for kind in (kind for kind in trial.kinds if kind.kind == name):
@@ -258,7 +259,7 @@ def edges_of(times: Floats) -> Floats:
 
 
 def _kinds_of(trials: Trials) -> list[str]:
-    return [name for name in _NAMED if any(kind.kind == name for trial in trials for kind in trial.kinds)]
+    return [name for name in NAMED if any(kind.kind == name for trial in trials for kind in trial.kinds)]
 
 
 def _occupied(kinds: Sequence[KindInfo]) -> tuple[float, float]:

@@ -167,9 +167,12 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     if last - first >= 1:
         values = [10.0**power for power in range(first, last + 1, -(-(last - first + 1) // 5))]
     else:
-        values = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
-        values = [value for value in values if low <= value <= high]
-        if len(values) < 2:
+        for factors in ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)):
+            values = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in factors]
+            values = [value for value in values if low <= value <= high]
+            if len(values) >= 2:
+                break
+        else:
             values = sorted({float(f"{value:.2g}") for value in (low, math.sqrt(low * high), high)})
     axis.set_major_locator(FixedLocator(values))
     axis.set_minor_locator(NullLocator())

@@ -9,7 +9,10 @@ import numpy as np
 from tunetrack.report.weights_table import Floats, Places, TensorTable, thinned
 from tunetrack.spec.weight_records import BINS, TensorKind
 
-__all__ = ["KindInfo", "kinds_info"]
+__all__ = ["NAMED", "HistogramInfo", "KindInfo", "kinds_info"]
+
+#: The kinds that are shown, in their order, and what several tensors of one are called.
+NAMED = {"kernel": "kernels", "bias": "biases", "gamma": "gammas", "beta": "betas"}
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -38,6 +41,12 @@ class KindInfo:
     turned: Floats
     histogram: HistogramInfo
 
+    @property
+    def spread_ends(self) -> tuple[float, float] | None:
+        """The spread after epoch 1 and at the last record; None where one of the two is not known."""
+        after = self.std[self.times >= 1.0 - 1e-9]
+        return (float(after[0]), float(after[-1])) if len(after) and np.isfinite(after[[0, -1]]).all() else None
+
 
 @dataclass(frozen=True)
 class HistogramInfo:
@@ -65,7 +74,7 @@ class HistogramInfo:
 def kinds_info(table: TensorTable) -> tuple[KindInfo, ...]:
     """The kinds that the network has; what is of no known kind is left out."""
     found = []
-    for kind in (TensorKind.KERNEL, TensorKind.BIAS, TensorKind.GAMMA, TensorKind.BETA):
+    for kind in map(TensorKind, NAMED):
         chosen = np.flatnonzero((table.tensors["kind"] == kind).to_numpy(bool))
         if len(chosen) and len(table.epochs):
             found.append(_kind(table, kind, chosen))

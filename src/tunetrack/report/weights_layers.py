@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from tunetrack.report.weights_table import Floats, TensorTable, median, thinned
@@ -96,7 +97,7 @@ def layers_info(table: TensorTable) -> LayersInfo:
     kernels = np.flatnonzero((table.tensors["kind"] == TensorKind.KERNEL).to_numpy(bool))
     about = table.tensors.iloc[kernels]
     update, gradient = (table.values(name)[np.ix_(after, kernels)] for name in ("previous_minkowski", "gradient_rms"))
-    moved = (np.nan_to_num(update) > 0).any(axis=0) | np.isfinite(gradient).any(axis=0)
+    moved: NDArray[np.bool_] = np.logical_or((np.nan_to_num(update) > 0).any(axis=0), np.isfinite(gradient).any(axis=0))
     idle = tuple(about["layer"][~moved]) if len(after) else ()
     medians = [
         median(values) for values in (table.values("previous_minkowski_mean")[np.ix_(after, kernels)], update, gradient)

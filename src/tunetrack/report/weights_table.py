@@ -48,7 +48,7 @@ class TensorTable:
         rows = np.flatnonzero(np.isin(tensors, chosen))
         added = np.zeros((len(self.epochs), BINS + 2))
         if len(rows):
-            np.add.at(added, moments[rows], np.stack(self._frame["histogram"].to_numpy()[rows]))
+            np.add.at(added, moments[rows], np.array(self._frame["histogram"].iloc[rows].tolist()))
         return added
 
 
@@ -73,7 +73,7 @@ def _times(epochs: NDArray[np.int64], steps: NDArray[np.int64]) -> Floats:
     """Epochs as fractions, from the steps; all epochs of a trial have as many."""
     if len(np.unique(epochs)) == len(epochs) or not steps[-1]:
         return epochs.astype(np.float64)
-    return steps * (epochs[-1] / steps[-1])
+    return steps.astype(np.float64) * (float(epochs[-1]) / float(steps[-1]))
 
 
 def median(values: Floats) -> Floats:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from tunetrack.report.weights_blocks import BlocksInfo
-from tunetrack.report.weights_kinds import KindInfo
+from tunetrack.report.weights_kinds import NAMED
 from tunetrack.report.weights_layers import DeadRow, LayerRow, LayersInfo, Trend
 from tunetrack.report.weights_trials import ComparedTrial, ranges
 from tunetrack.report.words import plural
 
-__all__ = ["found_words", "trend_words"]
+__all__ = ["found_words", "number", "signed", "trend_words"]
 
 #: Layers whose updates are so many times smaller than the largest are named.
 _APART = 10.0
@@ -19,7 +19,6 @@ _APART = 10.0
 _SAME = 1.05
 #: A p-value below it is called a trend.
 _CHANCE = 0.05
-_NAMED = {"kernel": "kernels", "bias": "biases", "gamma": "gammas", "beta": "betas"}
 
 
 def found_words(trial: ComparedTrial) -> tuple[str, ...]:
@@ -28,7 +27,7 @@ def found_words(trial: ComparedTrial) -> tuple[str, ...]:
     if trial.blocks is not None:
         sentences += _blocks(trial.blocks)
     sentences += _layers(trial.layers)
-    sentences += [words for kind in trial.kinds for words in _kind(kind, trial.epochs)]
+    sentences += _kinds(trial)
     sentences += _dead(trial.dead)
     return tuple(sentences) or ("Nothing can be said of so little.",)
 
@@ -113,23 +112,32 @@ def _place(rows: Sequence[LayerRow], lower: bool = False) -> str:
     return f"{noun if lower else noun.capitalize()} {ranges(depths)} ({names})"
 
 
-def _kind(kind: KindInfo, epochs: int) -> list[str]:
-    name = _NAMED[kind.kind]
-    turned = f"; their change turned in {kind.turned[-1]:.0%} of cases in the last record" if len(kind.turned) else ""
-    turned = "" if not len(kind.turned) or math.isnan(kind.turned[-1]) else turned
-    first = next((place for place, time in enumerate(kind.times) if time >= 1 - 1e-9), None)
-    if first is None or not (math.isfinite(kind.std[first]) and math.isfinite(kind.std[-1])):
-        return []
-    before, after = float(kind.std[first]), float(kind.std[-1])
-    if epochs < 2 or before <= 0:
-        return [f"{name.capitalize()}: spread {number(after)} after epoch {epochs}{turned}."]
-    if after > _SAME * before:
-        way = f"grows from {number(before)} to {number(after)}"
-    elif after * _SAME < before:
-        way = f"shrinks from {number(before)} to {number(after)}"
-    else:
-        way = f"stays at {number(after)}"
-    return [f"{name.capitalize()}: spread {way} (epochs 1 to {epochs}){turned}."]
+def _kinds(trial: ComparedTrial) -> list[str]:
+    """Spreads that have changed, a sentence each; those that have not, in one."""
+    sentences, same = [], []
+    for kind in trial.kinds:
+        ends = kind.spread_ends
+        if trial.epochs < 2 or ends is None:
+            continue
+        before, after = ends
+        if not before or max(after / before, before / (after or 1e-300)) > _SAME:
+            way = "grows" if after > before else "shrinks"
+            turned = f"; their change turned in {kind.turned[-1]:.0%} of cases in the {_last(trial)}"
+            turned = turned if math.isfinite(kind.turned[-1]) else ""
+            name = NAMED[kind.kind].capitalize()
+            sentences.append(
+                f"{name}: spread {way} from {number(before)} to {number(after)} (epochs 1 to {trial.epochs}){turned}."
+            )
+        else:
+            same.append(NAMED[kind.kind])
+    if same:
+        some = " and ".join(filter(None, [", ".join(same[:-1]), same[-1]]))
+        sentences.append(f"Spread of {some} is within 5 % of that after epoch 1.")
+    return sentences
+
+
+def _last(trial: ComparedTrial) -> str:
+    return "last epoch" if trial.layers.records == trial.epochs else "last record"
 
 
 def _dead(rows: Sequence[DeadRow]) -> list[str]:
