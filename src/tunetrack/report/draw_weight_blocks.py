@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tunetrack.report.draw_weights import head, legend_of, log_axis, look_of
+from tunetrack.report.draw_weights import head, legend_of, legend_rows, log_axis, look_of
 from tunetrack.report.style import GREY, INK, dress, figure
 from tunetrack.report.weights_blocks import BlocksInfo
 from tunetrack.report.weights_table import thinned
@@ -30,7 +30,8 @@ def draw_block_depth(trials: Sequence[ComparedTrial]) -> Figure:
     Args:
         trials: at least one with distances of blocks.
     """
-    drawn = figure(_WIDTH, 3.8)
+    trials = [trial for trial in trials if trial.blocks is not None]
+    drawn = figure(_WIDTH, 3.6 + 0.2 * legend_rows(trials))
     panels = drawn.subplots(1, 2, sharex=True)
     named = [(place, trial, trial.blocks) for place, trial in enumerate(trials) if trial.blocks is not None]
     last = max(row.depth for _, _, blocks in named for row in blocks.rows)

@@ -18,13 +18,26 @@ from tunetrack.report.weights_kinds import NAMED, KindInfo
 from tunetrack.report.weights_table import Floats
 from tunetrack.report.weights_trials import ComparedTrial
 
-__all__ = ["draw_depth", "draw_histograms", "draw_kinds", "draw_ratios", "edges_of", "head", "legend_of", "log_axis"]
+__all__ = [
+    "draw_depth",
+    "draw_histograms",
+    "draw_kinds",
+    "draw_ratios",
+    "edges_of",
+    "head",
+    "legend_of",
+    "legend_rows",
+    "log_axis",
+    "look_of",
+]
 
 Trials = Sequence[ComparedTrial]
 
 #: A bin that never held this share of the weights is not worth the room.
 _SHOWN = 5e-4
 _WIDTH = 9.2
+#: So many parameters tell a trial apart in a figure; tables have them all.
+_NAMES = 4
 
 
 def draw_depth(trials: Trials) -> Figure:
@@ -45,7 +58,7 @@ def draw_depth(trials: Trials) -> Figure:
     ]
     if any(row.share > 0 for trial in trials for row in trial.dead):
         panels.append(("dead units (share)", [([r.depth for r in t.dead], [r.share for r in t.dead]) for t in trials]))
-    drawn = figure(_WIDTH, 3.6 + 0.2 * _legend_rows(trials))
+    drawn = figure(_WIDTH, 3.6 + 0.2 * legend_rows(trials))
     row = np.atleast_1d(drawn.subplots(1, len(panels), sharex=True))
     last = max((depth for _, lines in panels for depths, _ in lines for depth in depths), default=1)
     for place, (axes, (title, lines)) in enumerate(zip(row, panels, strict=True)):
@@ -158,7 +171,7 @@ def draw_kinds(trials: Trials) -> Figure:
         trials: at least one with parameter tensors.
     """
     kinds = _kinds_of(trials)
-    drawn = figure(_WIDTH, 5.6 + 0.2 * _legend_rows(trials))
+    drawn = figure(_WIDTH, 5.6 + 0.2 * legend_rows(trials))
     grid = drawn.subplots(3, len(kinds), sharex=True, sharey="row", squeeze=False)
     titles = ("standard deviation", "change of a weight", "share turned")
     everything: tuple[list[float], ...] = ([], [], [])
@@ -197,13 +210,7 @@ def look_of(place: int, trial: ComparedTrial) -> dict[str, Any]:
 def legend_of(drawn: Figure, trials: Trials) -> None:
     """The trials above all axes."""
     handles = [
-        Line2D(
-            [],
-            [],
-            linewidth=1.6,
-            label=f"{trial.name}: {_short(trial)}" if trial.params else trial.name,
-            **look_of(place, trial),
-        )
+        Line2D([], [], linewidth=1.6, label=_entry(trial), **look_of(place, trial))
         for place, trial in enumerate(trials)
     ]
     drawn.legend(
@@ -212,16 +219,16 @@ def legend_of(drawn: Figure, trials: Trials) -> None:
     )  # fmt: skip
 
 
-def _short(trial: ComparedTrial) -> str:
-    return trial.differences(3)
+def _entry(trial: ComparedTrial) -> str:
+    return f"{trial.name}: {trial.differences(_NAMES)}" if trial.params else trial.name
 
 
 def _legend_columns(trials: Trials) -> int:
-    longest = max(len(trial.name) + len(_short(trial)) for trial in trials)
-    return max(1, min(4, 125 // (longest + 9)))
+    return max(1, min(4, 125 // (max(len(_entry(trial)) for trial in trials) + 9)))
 
 
-def _legend_rows(trials: Trials) -> int:
+def legend_rows(trials: Trials) -> int:
+    """Lines of text that `legend_of` takes."""
     return -(-len(trials) // _legend_columns(trials))
 
 
@@ -229,7 +236,7 @@ def head(trial: ComparedTrial, columns: int) -> str:
     """A column's title, in lines that fit."""
     width = max(10, 96 // columns)
     lines = [trial.name]
-    for piece in trial.differences(3 if columns <= 4 else 2).split(", "):
+    for piece in trial.differences(_NAMES).split(", "):
         if len(lines) > 1 and len(lines[-1]) + len(piece) + 2 <= width:
             lines[-1] += f", {piece}"
         elif piece:

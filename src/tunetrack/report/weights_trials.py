@@ -79,13 +79,14 @@ def has_statistics(trial: TrialRow) -> bool:
     return trial.state in _ENDED and any(name in trial.metrics for name in SUMMARY_METRICS)
 
 
-def chosen_trials(table: StudyTable, wanted: Sequence[int] | None = None) -> tuple[TrialRow, ...]:
+def chosen_trials(table: StudyTable, wanted: Sequence[int] | None = None, every: bool = False) -> tuple[TrialRow, ...]:
     """The trials to compare.
 
     Args:
         table: the study.
         wanted: their numbers, in the order in which they are to stand; none: the `BEST` completed ones by rank, and
             the best of every further network and of those with and without shortcuts, `MOST` in all.
+        every: all that have weight statistics, by number, instead.
 
     Raises:
         TunetrackError: there is no such trial, or it has no weight statistics, or no trial has.
@@ -98,6 +99,8 @@ def chosen_trials(table: StudyTable, wanted: Sequence[int] | None = None) -> tup
             f"no trial of {name} has weight statistics; they are recorded for every trial that is trained, unless the "
             "study file says weights: {record: false}, and written when it ends"
         )
+    if every:
+        return tuple(known[number] for number in measured)
     for number in wanted or ():
         if number not in known:
             raise TunetrackError(f"--trials: {name} has no trial {number}; with weight statistics: {ranges(measured)}")
