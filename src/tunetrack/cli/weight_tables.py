@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from tunetrack.cli.tables import NOT_THERE, console_of, table_of
 from tunetrack.cli.words import metric_text, short_name, value_text
+from tunetrack.report.weights_trials import named_params
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def print_weights(compared: WeightsComparison) -> None:
     """Numbers, words, and where the page is."""
     console = console_of()
     trials = compared.source.trials
-    paths = list(dict.fromkeys(path for trial in trials for path in trial.params))
+    paths = named_params(trials)
     metrics = [name for name in SUMMARY_METRICS if any(name in trial.numbers for trial in trials)]
     rows = [_cells(trial, paths, metrics) for trial in trials]
     heads = ["trial", *map(short_name, paths), *(name.removeprefix("weights/") for name in metrics), "found"]
@@ -41,7 +43,7 @@ def print_weights(compared: WeightsComparison) -> None:
     console.print(f"\nPage: {compared.page}", highlight=False, soft_wrap=True)
 
 
-def _cells(trial: ComparedTrial, paths: list[str], metrics: list[str]) -> list[str]:
+def _cells(trial: ComparedTrial, paths: Sequence[str], metrics: Sequence[str]) -> list[str]:
     params = [value_text(trial.params[path]) if path in trial.params else NOT_THERE for path in paths]
     numbers = [metric_text(trial.numbers[name]) if name in trial.numbers else NOT_THERE for name in metrics]
     found = NOT_THERE if trial.health is None else ", ".join(trial.health) or "ok"

@@ -35,7 +35,7 @@ def _here(claim: WeightsClaim, trials: Sequence[ComparedTrial]) -> str:
     counted = ""
     if claim.trend is not None:
         same = sum((way > 0) if claim.trend == "grows" else (way < 0) for way, _ in found)
-        counted = f"{claim.trend} in {same} of {len(found)}: "
+        counted = f"{claim.trend} in {same} of {len(found)}; "
     return counted + _together(claim, found)
 
 
@@ -52,9 +52,10 @@ def _steps(trials: Sequence[ComparedTrial]) -> list[tuple[float, str]]:
     found = []
     for trial in trials:
         if trial.blocks is not None and trial.blocks.trend is not None:
-            first, last, way = trial.blocks.rows[0], trial.blocks.rows[-1], trial.blocks.trend.correlation
-            ends = f"{number(first.step)} in block {first.depth} to {number(last.step)} in block {last.depth}"
-            found.append((way, f"{trial.name}, Spearman {signed(way)}, {ends}"))
+            rows, way = trial.blocks.rows, trial.blocks.trend.correlation
+            first, second, last = (number(row.step) for row in (rows[0], rows[1], rows[-1]))
+            ends = f"{first} in block 1, {second} in block 2, {last} in block {rows[-1].depth}"
+            found.append((way, f"trial {trial.number}: Spearman {signed(way)}, {ends}"))
     return found
 
 
@@ -66,6 +67,6 @@ def _spreads(about: str, trials: Sequence[ComparedTrial]) -> list[tuple[float, s
                 continue
             before, after = kind.spread_ends
             turned = f", turned {kind.turned[-1]:.0%}" if np.isfinite(kind.turned[-1]) else ""
-            words = f"{trial.name}, {number(before)} to {number(after)} (epochs 1 to {trial.epochs}){turned}"
+            words = f"trial {trial.number}: {number(before)} to {number(after)} (epochs 1 to {trial.epochs}){turned}"
             found.append((float(np.log(after / before)), words))
     return found

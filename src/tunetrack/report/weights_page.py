@@ -11,7 +11,8 @@ from tunetrack.report.parts import Drawing, Grid, Items, Page, Part, Section, Wo
 from tunetrack.report.values import label
 from tunetrack.report.weights_claims import claim_rows
 from tunetrack.report.weights_kinds import NAMED
-from tunetrack.report.weights_trials import MOST, ComparedTrial, ranges
+from tunetrack.report.weights_layers import LayerRow
+from tunetrack.report.weights_trials import MOST, ComparedTrial, named_params, ranges
 from tunetrack.report.weights_words import found_words, number, signed
 from tunetrack.report.words import plural
 from tunetrack.spec.reference import Reference
@@ -67,7 +68,7 @@ def weights_page(source: WeightsSource) -> Page:
 
 
 def _numbers(trials: Trials) -> list[Part]:
-    paths = list(dict.fromkeys(path for trial in trials for path in trial.params))
+    paths = named_params(trials)
     metrics = [name for name in SUMMARY_METRICS if any(name in trial.numbers for trial in trials)]
     judged = any(trial.health is not None for trial in trials)
     heads = ["trial", *paths, *(name.removeprefix("weights/") for name in metrics), *(["found"] if judged else [])]
@@ -104,14 +105,14 @@ def _depth(trials: Trials, figured: Trials) -> list[Part]:
         )
     ]
     for trial in trials:
-        cells = [
-            (str(row.depth), row.layer, f"{row.size:,}")
-            + tuple(map(number, (row.update_mean, row.update, row.gradient_rms, row.drift)))
-            for row in trial.layers.rows
-        ]
+        cells = [(str(row.depth), row.layer, f"{row.size:,}", *_measured(row)) for row in trial.layers.rows]
         heads = ("depth", "layer", "weights", "update per weight", "update", "gradient", "drift")
         parts.append(Grid(heads, tuple(cells), (1,), f"Layers of {trial.label}"))
     return parts
+
+
+def _measured(row: LayerRow) -> tuple[str, ...]:
+    return tuple(map(number, (row.update_mean, row.update, row.gradient_rms, row.drift)))
 
 
 def _records(trials: Trials) -> str:
@@ -172,16 +173,16 @@ def _kinds(trials: Trials, figured: Trials) -> list[Part]:
     for trial in trials:
         for kind in trial.kinds:
             before, after = kind.spread_ends or (float("nan"), float("nan"))
-            ratio = number(after / before) if before > 0 else "–"
+            ratio = f"{after / before:.2f}" if before > 0 else "–"
             turned = f"{kind.turned[-1]:.0%}" if kind.turned[-1] == kind.turned[-1] else "–"
-            about = (trial.label, NAMED[kind.kind], str(kind.tensors), f"{kind.size:,}")
+            about = (trial.name, NAMED[kind.kind], str(kind.tensors), f"{kind.size:,}")
             rows.append((*about, number(before), number(after), ratio, turned))
     if not rows:
         return []
     heads = ("trial", "kind", "tensors", "weights", "spread, epoch 1", "spread, end", "ratio", "turned, end")
     caption = (
         "All tensors of a kind taken as one. Change: root mean square since the record before. Turned: weights whose "
-        "change has the opposite sign of the one before; half of them where changes are noise. Records: "
+        "change has the opposite sign of the one before: half of them in a random walk. Records: "
         f"{_records(figured)}."
     )
     alt = f"Spread, change and share of turned weights by kind and epoch, {_named(figured)}."
@@ -222,7 +223,7 @@ def _dead(trials: Trials) -> list[Part]:
     if not found:
         return []
     worst = sorted(found, key=lambda one: -one[0])[:_DEAD]
-    rows = [(trial.label, row.layer, str(row.depth), f"{row.units:,}", f"{share:.1%}") for share, trial, row in worst]
+    rows = [(trial.name, row.layer, str(row.depth), f"{row.units:,}", f"{share:.1%}") for share, trial, row in worst]
     parts: list[Part] = [Grid(("trial", "layer", "depth", "units", "dead"), tuple(rows), (0, 1))]
     if len(found) > len(worst):
         parts.append(Words(f"{plural(len(found) - len(worst), 'further layer')} with fewer dead units.", note=True))

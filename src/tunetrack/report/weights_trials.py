@@ -17,7 +17,7 @@ from tunetrack.spec.records import TrialState
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.queries import ParamValue, StudyTable, TrialRow
 
-__all__ = ["ComparedTrial", "chosen_trials", "compared_trial", "differing", "has_statistics"]
+__all__ = ["ComparedTrial", "chosen_trials", "compared_trial", "differing", "has_statistics", "named_params", "ranges"]
 
 #: How many are compared where nobody says which, and how many more so that every network is among them.
 BEST, MOST = 4, 8
@@ -164,6 +164,12 @@ def differing(trials: Sequence[ComparedTrial], searched: Sequence[str]) -> tuple
     )
 
 
+def named_params(trials: Sequence[ComparedTrial]) -> tuple[str, ...]:
+    """Paths of all parameters that tell the trials apart, networks first."""
+    paths = dict.fromkeys(path for trial in trials for path in trial.params)
+    return tuple(sorted(paths, key=lambda path: path not in _NETWORK))
+
+
 def ranges(numbers: Sequence[int]) -> str:
     """``0-3, 5``."""
     runs: list[list[int]] = []
@@ -184,6 +190,6 @@ def _why_not(trial: TrialRow) -> str:
         return f": it repeats the configuration of trial {trial.duplicate_of}, which was trained instead"
     if trial.state is TrialState.RUNNING:
         return ": it is still running, and they are written when it ends"
-    if trial.state in _ENDED:
+    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
         return ": they were not recorded (weights.record: false, or an older version)"
     return f": it is {trial.state.value} and was not trained to an epoch's end"

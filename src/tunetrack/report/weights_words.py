@@ -26,7 +26,7 @@ def found_words(trial: ComparedTrial) -> tuple[str, ...]:
     sentences = [*_health(trial), *_not_finite(trial)]
     if trial.blocks is not None:
         sentences += _blocks(trial.blocks)
-    sentences += _layers(trial.layers)
+    sentences += _layers(trial.layers, "epoch" if trial.layers.records == trial.epochs else "record")
     sentences += _kinds(trial)
     sentences += _dead(trial.dead)
     return tuple(sentences) or ("Nothing can be said of so little.",)
@@ -77,13 +77,13 @@ def _blocks(blocks: BlocksInfo) -> list[str]:
     return [f"Steps of blocks {way}; median of {plural(len(blocks.steps), 'step')}: {ends}."]
 
 
-def _layers(info: LayersInfo) -> list[str]:
+def _layers(info: LayersInfo, record: str) -> list[str]:
     rows = [row for row in info.rows if row.update_mean > 0 and math.isfinite(row.update_mean)]
     sentences = []
     if len(rows) >= 2:
         largest = max(rows, key=lambda row: row.update_mean)
         small = [row for row in rows if row.update_mean * _APART <= largest.update_mean]
-        over = f"median over {plural(info.records, 'record')}"
+        over = f"median over {plural(info.records, record)}"
         if small:
             ratio = largest.update_mean / _middle([row.update_mean for row in small])
             sentences.append(
