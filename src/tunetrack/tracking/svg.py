@@ -99,7 +99,7 @@ class Axis:
             inside = [value for value in values if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
             if len(inside) >= 3:
                 return inside
-        return inside if len(inside) == 2 else ticks(self.low, self.high, 3)
+        return inside if len(inside) == 2 else ticks(self.low, self.high, count)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
