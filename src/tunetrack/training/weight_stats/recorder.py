@@ -54,7 +54,8 @@ class WeightRecorder:
         now = FlatCopy(self._parameters).take(self._parameters)
         described = [_described(tensor, part) for tensor, part in zip(tensors, now.parts, strict=True)]
         blocks = () if self._blocks is None else self._blocks.blocks
-        self.layout = WeightLayout(tuple(described), tuple(activation_layers(model, summary)), blocks)
+        activations = tuple(activation_layers(model, summary))
+        self.layout = WeightLayout(tuple(described), activations, blocks, config.minkowski_p)
         self._sizes = np.array([tensor.size for tensor in described], np.float64)
         ends = np.array([(tensor.low, tensor.high) for tensor in described]).reshape(-1, 2)
         self._sums = make_sums(self._parameters, ends, config.minkowski_p, config.near_zero)
