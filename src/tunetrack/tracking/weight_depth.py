@@ -83,7 +83,7 @@ def depth_figure(title: str, stats: Sequence[WeightStats]) -> bytes:
 
 def _layers(stats: Sequence[WeightStats], layout: WeightLayout) -> list[Profile]:
     rows = sorted(
-        (row for row, tensor in enumerate(layout.tensors) if tensor.kind is TensorKind.KERNEL),
+        (row for row, tensor in enumerate(layout.tensors) if tensor.kind is TensorKind.KERNEL and tensor.depth),
         key=lambda row: layout.tensors[row].depth,
     )
     depths = tuple(layout.tensors[row].depth for row in rows)
@@ -156,7 +156,7 @@ def _panel(profile: Profile, box: svg.Box) -> list[str]:
     y = _value_axis([value for value, there in zip(profile.values, known, strict=True) if there], box)
     for tick in y.ticks():
         parts.append(svg.line(box.x, y(tick), box.x + box.width, y(tick)))
-        parts.append(svg.text(box.x - 8, y(tick) + 4, f"{tick:.3g}", 11, svg.GREY, "text-anchor='end'"))
+        parts.append(svg.text(box.x - 8, y(tick) + 4, f"{tick:,.5g}", 11, svg.GREY, "text-anchor='end'"))
     spots = [
         (x(depth), y(value) if there else math.nan)
         for depth, value, there in zip(profile.depths, profile.values, known, strict=True)

@@ -10,6 +10,7 @@ from torch import nn
 
 from tunetrack.spec.records import ModelSummary
 from tunetrack.spec.weight_records import (
+    BINS,
     BlockSteps,
     TensorInfo,
     TensorKind,
@@ -28,7 +29,7 @@ __all__ = ["WeightRecorder"]
 #: Half the range of a histogram, in initial root mean squares: trained kernels seldom leave it, and a bin is a quarter.
 _REACH = 8.0
 #: Half the range where tensors start as constants: gammas around 1; betas, and biases that start at 0, around 0.
-_REACH_OF_CONSTANTS = 1.0
+_REACH_OF_CONSTANTS = 0.5
 _STEP, _PREVIOUS = SUMS.index("step_square"), SUMS.index("previous_square")
 
 
@@ -121,22 +122,15 @@ class WeightRecorder:
 
 def _described(tensor: NamedTensor, values: torch.Tensor) -> TensorInfo:
     """A tensor with the ends of its histogram, which its initial values decide."""
-    unit, centre = 1.0, 0.0
-    half = _REACH_OF_CONSTANTS
-    if tensor.kind is TensorKind.GAMMA:
-        centre = 1.0
-    elif tensor.kind is not TensorKind.BETA:
-        rms = float(values.square().mean().sqrt())
-        if rms > 0.0 and math.isfinite(rms):
-            unit, half = rms, _REACH * rms
+    rms = float(values.square().mean().sqrt())
+    scaled = tensor.kind not in (TensorKind.GAMMA, TensorKind.BETA) and rms > 0.0 and math.isfinite(rms)
+    if scaled:
+        unit, low, high = rms, -_REACH * rms, _REACH * rms
+    else:
+        # Shifted by half a bin, so that the constant lies in the middle of one, and what moves off it shows.
+        half_bin = _REACH_OF_CONSTANTS / BINS
+        centre = (1.0 if tensor.kind is TensorKind.GAMMA else 0.0) - half_bin
+        unit, low, high = 1.0, centre - _REACH_OF_CONSTANTS, centre + _REACH_OF_CONSTANTS
     return TensorInfo(
-        tensor.name,
-        tensor.layer,
-        tensor.kind,
-        tensor.block,
-        tensor.depth,
-        values.numel(),
-        centre - half,
-        centre + half,
-        unit,
+        tensor.name, tensor.layer, tensor.kind, tensor.block, tensor.depth, values.numel(), low, high, unit
     )
