@@ -225,8 +225,8 @@ def read_weight_stats(store: TrackingStore, run_id: str) -> pd.DataFrame:
     """A trial's weight statistics: one row a tensor, activation layer or block at one moment.
 
     Returns:
-        The columns that `tunetrack.spec.weight_records` names, in its order; NaN (among texts and histograms None) where
-        a row has no such value; a histogram is an int32 array of `BINS` + 2 counts.
+        The columns that `tunetrack.spec.weight_records` names, in its order. Where a row has no such value stands NaN,
+        and None among texts and histograms; a histogram is an int32 array of `BINS` + 2 counts.
 
     Raises:
         TrackingError: the store failed, or the run has no weight statistics.

@@ -1,7 +1,7 @@
 """Knows how to write plain SVG: text, lines, axes with round ticks, pictures of many cells.
 
 Every trial leaves several figures. matplotlib takes 70 to 110 ms for each, most of it holding the interpreter's lock
-that the trainer needs too; these take 1 to 10 ms, and MLflow's artifact viewer shows both kinds alike.
+that the trainer needs too; these take a few ms, and MLflow's artifact viewer shows both kinds alike.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Axis:
             inside = [value for value in values if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
             if len(inside) >= 3:
                 return inside
-        return inside if len(inside) == 2 else ticks(self.low, self.high, 3)
+        return inside if len(inside) == 2 else ticks(self.low, self.high, count)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

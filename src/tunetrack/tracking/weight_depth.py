@@ -76,12 +76,14 @@ def depth_figure(title: str, stats: Sequence[WeightStats]) -> bytes:
             box = svg.Box(_WIDTH * column + _PANEL.x, y + _PANEL.y, _PANEL.width, _PANEL.height)
             parts += _panel(profile, box)
         y += _PANEL.y + _PANEL.height + 48 + max(_under(profile) for profile in row)
-    return svg.document(2 * _WIDTH, y, title, parts)
+    if not profiles:
+        parts.append(svg.text(24, y, "this network has no kernels", 13, svg.GREY))
+    return svg.document(max(2 * _WIDTH, 380 + 8.6 * len(title)), max(y, 120.0), title, parts)
 
 
 def _layers(stats: Sequence[WeightStats], layout: WeightLayout) -> list[Profile]:
     rows = sorted(
-        (row for row, tensor in enumerate(layout.tensors) if tensor.kind is TensorKind.KERNEL),
+        (row for row, tensor in enumerate(layout.tensors) if tensor.kind is TensorKind.KERNEL and tensor.depth),
         key=lambda row: layout.tensors[row].depth,
     )
     depths = tuple(layout.tensors[row].depth for row in rows)
@@ -130,7 +132,7 @@ def _blocks(steps: Sequence[BlockSteps], layout: WeightLayout) -> list[Profile]:
 
 def _medians(values: NDArray[np.float64], columns: int) -> tuple[float, ...]:
     """The median of each column's finite values; NaN where there is none."""
-    known = np.where(np.isfinite(values), values, np.nan).reshape(-1, columns)
+    known = np.where(np.isfinite(values), values, np.nan).reshape(len(values), columns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": NaN is the answer then
         return tuple(np.nanmedian(known, axis=0).tolist())
@@ -154,7 +156,7 @@ def _panel(profile: Profile, box: svg.Box) -> list[str]:
     y = _value_axis([value for value, there in zip(profile.values, known, strict=True) if there], box)
     for tick in y.ticks():
         parts.append(svg.line(box.x, y(tick), box.x + box.width, y(tick)))
-        parts.append(svg.text(box.x - 8, y(tick) + 4, f"{tick:.3g}", 11, svg.GREY, "text-anchor='end'"))
+        parts.append(svg.text(box.x - 8, y(tick) + 4, f"{tick:,.5g}", 11, svg.GREY, "text-anchor='end'"))
     spots = [
         (x(depth), y(value) if there else math.nan)
         for depth, value, there in zip(profile.depths, profile.values, known, strict=True)

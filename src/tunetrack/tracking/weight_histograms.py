@@ -95,7 +95,7 @@ def histograms_figure(title: str, stats: Sequence[WeightStats]) -> bytes:
     for number, panel in enumerate(panels):
         x, y = _WIDTH * (number % columns), _TOP + _CELL * (number // columns)
         parts += _panel(panel, time, svg.Box(x + _PANEL.x, y + _PANEL.y, _PANEL.width, _PANEL.height))
-    width = max(_WIDTH * columns, 150 + 8.6 * len(title), 480.0)
+    width = max(_WIDTH * columns, 190 + 8.6 * len(title), 620.0)
     return svg.document(width, _TOP + _CELL * -(-len(panels) // columns), title, parts)
 
 
@@ -137,7 +137,7 @@ def _outside(spread: Spread) -> str:
     """What the histograms' ends leave out, at its worst, in words; empty where that is nothing."""
     worst = spread.counts.max(axis=0) / max(spread.weights, 1)
     ends = ((worst[0], f"below {spread.low:g}"), (worst[-1], f"above {spread.high:g} or NaN"))
-    words = [f"{100 * share:.2g} % {where}" for share, where in ends if share > 0]
+    words = [f"{100 * share:.3g} % {where}" for share, where in ends if share > 0]
     return f"not shown: up to {' and '.join(words)}" if words else ""
 
 

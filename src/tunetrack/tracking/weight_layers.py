@@ -1,4 +1,4 @@
-"""Knows how the update ratio of every layer over time is drawn: kernels from input to output, in logarithmic colours."""
+"""Knows how the update ratio of every layer over time is drawn: kernels from input to output, colours logarithmic."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ def layers_figure(title: str, stats: Sequence[WeightStats]) -> bytes:
         An SVG document.
     """
     layers = stats[0].layout.tensors
-    rows = [row for row, tensor in enumerate(layers) if tensor.kind is TensorKind.KERNEL]
+    rows = [row for row, tensor in enumerate(layers) if tensor.kind is TensorKind.KERNEL and tensor.depth]  # 0: never called
     rows.sort(key=lambda row: layers[row].depth)
     records = [record for one in stats for record in one.records if record.epoch > 0]
     time = timeline(records)
-    ratios = time.means(np.array([record.column("update_ratio")[rows] for record in records]).reshape(-1, len(rows)))
+    ratios = time.means(
+        np.array([record.column("update_ratio")[rows] for record in records]).reshape(len(records), len(rows))
+    )
     names = [svg.short(layers[row].layer, 32) for row in rows]
     left = 44.0 + 6.0 * max(map(len, names), default=0)
     box = svg.Box(left, _TOP, _WIDTH, len(rows) * max(2.2, min(22.0, 560 / max(len(rows), 1))))

@@ -27,11 +27,10 @@ from tunetrack.spec.weight_records import (
     WeightStats,
 )
 
-__all__ = ["FORMAT", "FORMAT_KEY", "read_table", "weight_frame", "write_table"]
+__all__ = ["weight_frame", "write_table"]
 
-#: Version of the columns and of what they mean; in the file's metadata under `FORMAT_KEY`.
-FORMAT = 1
-FORMAT_KEY = b"tunetrack.weight_stats.format"
+#: Version of the columns and of what they mean.
+_FORMAT = 1
 
 _COLUMNS: tuple[Column, ...] = (*ITEM_COLUMNS, *STATISTICS, DEAD_SHARE, *HISTOGRAM_COLUMNS)
 #: Weights are float32 themselves, so statistics in float32 say all there is at half the size; the ends of histograms
@@ -72,7 +71,7 @@ def write_table(stats: Sequence[WeightStats]) -> bytes:
             for column in _COLUMNS
         ],
         metadata={
-            FORMAT_KEY: str(FORMAT),
+            "tunetrack.weight_stats.format": str(_FORMAT),
             "tunetrack.version": __version__,
             "weights.minkowski_p": f"{layout.minkowski_p:g}",
         },
@@ -88,22 +87,13 @@ def write_table(stats: Sequence[WeightStats]) -> bytes:
     return file.getvalue()
 
 
-def read_table(content: bytes) -> Any:
-    """The `pyarrow.Table` of a file's content, with what its columns mean in their metadata.
-
-    Raises:
-        pyarrow.ArrowException: the content is no Parquet file.
-    """
-    return parquet.read_table(pa.BufferReader(content))
-
-
 def weight_frame(content: bytes) -> pd.DataFrame:
     """A file's content as a frame: null is NaN, and None among texts and histograms; a histogram is an int32 array.
 
     Raises:
         pyarrow.ArrowException: the content is no Parquet file.
     """
-    frame: pd.DataFrame = read_table(content).to_pandas()
+    frame: pd.DataFrame = parquet.read_table(pa.BufferReader(content)).to_pandas()
     return frame
 
 
