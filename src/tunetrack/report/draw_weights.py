@@ -249,7 +249,7 @@ def log_axis(axes: Axes, values: Iterable[float]) -> None:
     known = [value for value in values if math.isfinite(value) and value > 0]
     if not known:
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "nothing is recorded", transform=axes.transAxes, ha="center", fontsize=9, color=GREY)
+        axes.text(0.5, 0.75, "nothing above zero", transform=axes.transAxes, ha="center", fontsize=9, color=GREY)
         return
     low, high = min(known) / 1.25, max(known) * 1.25
     axes.set_yscale("log")

@@ -138,4 +138,6 @@ def _histogram(table: TensorTable, chosen: Places, kept: Places) -> HistogramInf
 def _quantiles(shares: Floats, edges: Floats) -> Floats:
     """Percentiles of each row; `shares` begin with what lies below the edges and end with what lies above."""
     below = np.cumsum(shares, axis=1)[:, :-1]  # the share below each edge
-    return np.array([np.interp(QUANTILES, reached, edges) for reached in below]).reshape(-1, len(QUANTILES))
+    found = np.array([np.interp(QUANTILES, reached, edges) for reached in below]).reshape(-1, len(QUANTILES))
+    found[shares.sum(axis=1) == 0] = np.nan
+    return found

@@ -78,8 +78,11 @@ def _numbers(trials: Trials) -> list[Part]:
         numbers = [number(trial.numbers[name]) if name in trial.numbers else "–" for name in metrics]
         rules = "–" if trial.health is None else ", ".join(trial.health) or "ok"
         rows.append((str(trial.number), *params, *numbers, *([rules] if judged else [])))
-    meanings = "; ".join(f"{name.removeprefix('weights/')}: {SUMMARY_METRICS[name]}" for name in metrics)
-    return [Grid(tuple(heads), tuple(rows), (len(heads) - 1,) if judged else ()), Words(f"{meanings}.", note=True)]
+    parts: list[Part] = [Grid(tuple(heads), tuple(rows), (len(heads) - 1,) if judged else ())]
+    if metrics:
+        meanings = "; ".join(f"{name.removeprefix('weights/')}: {SUMMARY_METRICS[name]}" for name in metrics)
+        parts.append(Words(f"{meanings}.", note=True))
+    return parts
 
 
 def _original(source: WeightsSource) -> list[Part]:
@@ -119,9 +122,11 @@ def _records(trials: Trials) -> str:
     """How many records each trial has, said once where all have one an epoch."""
     if all(trial.layers.records == trial.epochs for trial in trials):
         return "one an epoch"
-    return "; ".join(
-        f"{trial.name}: {plural(trial.layers.records, 'record')} in {plural(trial.epochs, 'epoch')}" for trial in trials
-    )
+    counts: dict[str, list[int]] = {}
+    for trial in trials:
+        words = f"{plural(trial.layers.records, 'record')} in {plural(trial.epochs, 'epoch')}"
+        counts.setdefault(words, []).append(trial.number)
+    return "; ".join(f"trial {ranges(numbers)}: {words}" for words, numbers in counts.items())
 
 
 def _blocks(trials: Trials, figured: Trials) -> list[Part]:
@@ -196,8 +201,8 @@ def _histograms(figured: Trials) -> list[Part]:
     if not any(trial.kinds for trial in figured):
         return []
     caption = (
-        "The darker, the more weights; lines: 5th, 50th and 95th percentile. Epoch 0 is the initial state. Axes and "
-        "colours are the same along a row. Kernels and biases in units of each tensor's initial root mean square."
+        "The darker, the more weights; lines: 5th, 50th and 95th percentile, read off the bins. Epoch 0 is the initial "
+        "state. Axes and colours are the same along a row. Kernels and biases in units of each tensor's initial root mean square."
     )
     outside = []
     for trial in figured:

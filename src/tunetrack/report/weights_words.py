@@ -120,7 +120,7 @@ def _kinds(trial: ComparedTrial) -> list[str]:
         if trial.epochs < 2 or ends is None:
             continue
         before, after = ends
-        if not before or max(after / before, before / (after or 1e-300)) > _SAME:
+        if after > _SAME * before or after * _SAME < before:
             way = "grows" if after > before else "shrinks"
             turned = f"; their change turned in {kind.turned[-1]:.0%} of cases in the {_last(trial)}"
             turned = turned if math.isfinite(kind.turned[-1]) else ""

@@ -66,7 +66,7 @@ def test_the_page_has_all_sections_and_every_figure() -> None:
     assert "it <shrinks>" in page.words
     assert "Made smaller here: smaller" in page.words
     assert "tunetrack weights some_study --trials 0,1,2" in page.words
-    assert "trial 0: 8 records in 4 epochs" in page.words
+    assert "(trial 0-2: 8 records in 4 epochs)" in page.words
 
 
 def test_markdown_has_its_figures_beside_it() -> None:
@@ -105,6 +105,7 @@ def test_what_is_not_there_has_no_section() -> None:
 def test_strange_trials_have_a_page_too(trials: tuple[ComparedTrial, ...]) -> None:
     page = check(page_html(weights_page(WeightsSource("s", "run", trials))))
     assert "nan" not in page.words
+    assert "from 0 to 0" not in page.words
     assert ("Figures show the first 8 of them." in page.words) == (len(trials) == 10)
 
 
