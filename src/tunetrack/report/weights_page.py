@@ -202,7 +202,8 @@ def _histograms(figured: Trials) -> list[Part]:
         return []
     caption = (
         "The darker, the more weights; lines: 5th, 50th and 95th percentile, read off the bins. Epoch 0 is the initial "
-        "state. Axes and colours are the same along a row. Kernels and biases in units of each tensor's initial root mean square."
+        "state. Axes and colours are the same along a row. Kernels and biases in units of each tensor's initial root "
+        "mean square."
     )
     outside = []
     for trial in figured:
