@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tunetrack.spec.records import EpochRecord, Evaluation
+from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.confusion import confusion_figure
 from tunetrack.tracking.curves import curves_figure
 from tunetrack.tracking.names import File
@@ -32,6 +33,7 @@ class TrialArtifacts:
         confusion: answers on the validation (or test) images.
         curves: whether the figure of the epochs is wanted; it needs at least one epoch.
         files: further files, content by relative path.
+        findings: what the health rules have found.
     """
 
     config: Mapping[str, Any] | None = None
@@ -39,6 +41,7 @@ class TrialArtifacts:
     confusion: Evaluation | None = None
     curves: bool = True
     files: Mapping[str, bytes] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
 
 
 def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
