@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -17,11 +18,14 @@ from tunetrack.training.hardware import autocast, run_settings, sum_dtype
 from tunetrack.training.layout import model_channels_last
 from tunetrack.training.memory import halved_until_it_fits
 from tunetrack.training.models import blank_model
+from tunetrack.training.weight_stats import DeadUnits
 
 __all__ = ["Deployable", "deployable", "evaluate", "evaluate_model"]
 
 
-def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> Evaluation:
+def evaluate_model(
+    model: nn.Module, data: ResidentData, split: str, config: TrialConfig, units: DeadUnits | None = None
+) -> Evaluation:
     """Loss, accuracy, accuracy by group and confusion matrix of a model on a split.
 
     The loss is the mean cross-entropy without label smoothing, so that trials can be compared.
@@ -31,8 +35,9 @@ def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: Tri
         data: where the split is taken from.
         split: ``train``, ``validation`` or ``test``; at least one image.
         config: decides the precision, and whether validation images are changed.
+        units: looks for dead units on the way.
     """
-    loss, answers = _measure(model, data, split, config)
+    loss, answers = _measure(model, data, split, config, units)
     part, classes = data.split(split), len(data.classes)
     right = answers == part.labels
     counts = torch.bincount(part.labels * classes + answers, minlength=classes * classes).view(classes, classes)
@@ -49,35 +54,48 @@ def evaluate_model(model: nn.Module, data: ResidentData, split: str, config: Tri
     )
 
 
-def _measure(model: nn.Module, data: ResidentData, split: str, config: TrialConfig) -> tuple[float, torch.Tensor]:
+def _measure(
+    model: nn.Module, data: ResidentData, split: str, config: TrialConfig, units: DeadUnits | None
+) -> tuple[float, torch.Tensor]:
     """Mean loss, and the predicted class of every image, int64 (n,) on the device; halves batches that do not fit."""
     part = data.split(split)
     changes = validation_changes(config.data, len(part), data.device) if split == "validation" else None
     was_training = model.training
     model.eval()
-    forward = accelerated(model, data.device)
+    watch = None if units is None else units.after_batch
     try:
-        (total, answers), _ = halved_until_it_fits(
-            lambda size: _answers(forward, data, evaluation_batches(part, changes, size), config.trainer),
-            evaluation_size(part),
-        )
+        with units.watching() if units is not None else nullcontext():
+            (total, answers), _ = halved_until_it_fits(
+                lambda size: _answers(model, data, evaluation_batches(part, changes, size), config.trainer, watch),
+                evaluation_size(part),
+            )
     finally:
         model.train(was_training)
     return total / len(part), answers
 
 
 def _answers(
-    model: nn.Module, data: ResidentData, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], config: TrainerConfig
+    model: nn.Module,
+    data: ResidentData,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    config: TrainerConfig,
+    faster: Callable[[], bool] | None,
 ) -> tuple[float, torch.Tensor]:
-    """Summed loss and predicted classes; one wait for the device, at the end."""
-    normalise = Normaliser(data)
+    """Summed loss and predicted classes; one wait for the device, at the end.
+
+    Args:
+        faster: called after each batch; whether the model can be made faster than it was, since hooks are gone.
+    """
+    normalise, forward = Normaliser(data), accelerated(model, data.device)
     total = torch.zeros((), dtype=sum_dtype(data.device), device=data.device)
     answers = []
     with torch.inference_mode():
         for images, labels in batches:
             with autocast(config, data.device):
-                logits = model(normalise(images))
+                logits = forward(normalise(images))
             logits = logits.float()
+            if faster is not None and faster():
+                forward = accelerated(model, data.device)
             total += F.cross_entropy(logits, labels, reduction="sum")
             answers.append(logits.argmax(dim=1))
     return float(total), torch.cat(answers)

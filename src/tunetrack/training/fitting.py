@@ -11,7 +11,7 @@ from torch import nn
 
 from tunetrack.errors import InfeasibleConfigError, TrainingDivergedError
 from tunetrack.spec.config import TrainerConfig, TrialConfig
-from tunetrack.spec.records import EpochRecord, Evaluation, TrialConditions
+from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialConditions
 from tunetrack.training.data import ResidentData
 from tunetrack.training.evaluation import evaluate_model
 from tunetrack.training.fast import accelerated
@@ -22,6 +22,7 @@ from tunetrack.training.seeding import StreamSeeds
 from tunetrack.training.state import TrainState
 from tunetrack.training.step import Forward, TrainedEpoch, train_epoch
 from tunetrack.training.stopping import EarlyStopping
+from tunetrack.training.weight_stats import DeadUnits
 
 __all__ = ["Fit", "fit"]
 
@@ -38,9 +39,10 @@ class Fit:
         seeds: of the random streams; where the configuration fixes none, drawn when this object is made.
     """
 
-    def __init__(self, config: TrialConfig, data: ResidentData) -> None:
+    def __init__(self, config: TrialConfig, data: ResidentData, summary: ModelSummary) -> None:
         self.config = config
         self.data = data
+        self._summary = summary
         self.seeds = StreamSeeds.of(config.trainer)
         self._state: TrainState | None = None
         self._meter: MemoryMeter | None = None
@@ -56,7 +58,7 @@ class Fit:
         if self._state is None:
             self._meter = MemoryMeter(self.data.device)
             with shortage_told():
-                self._state = TrainState(self.config, self.data, self.seeds)
+                self._state = TrainState(self.config, self.data, self.seeds, self._summary)
         return self._state
 
     @property
@@ -156,7 +158,8 @@ class Fit:
         state.epoch += 1
         _check_finite("training", trained.loss, state.epoch)
         _check_weights(state.model, state.epoch)
-        self._validated = evaluate_model(state.model, self.data, "validation", self.config)
+        units = None if state.recorder is None else DeadUnits(state.model, state.recorder.layout.activations)
+        self._validated = evaluate_model(state.model, self.data, "validation", self.config, units)
         loss = self._validated.loss
         _check_finite("validation", loss, state.epoch)
         state.schedule.after_epoch(loss)
@@ -169,6 +172,7 @@ class Fit:
             lr=trained.lr,
             epoch_seconds=time.perf_counter() - start,
             images_per_second=trained.images / seconds,
+            weights=None if state.recorder is None or units is None else state.recorder.end_epoch(units.dead()),
         )
 
     def _train(self, forward: Forward) -> TrainedEpoch:
@@ -219,7 +223,7 @@ def fit(config: TrialConfig, data: ResidentData) -> Fit:
     _check_batches(config.trainer, len(data.train), norms)
     if config.trainer.device != "auto":
         data = data.to(choose_device(config.trainer))
-    return Fit(config, data)
+    return Fit(config, data, summary)
 
 
 def _check_batches(trainer: TrainerConfig, images: int, norms: list[tuple[str, str, tuple[int, ...], int]]) -> None:

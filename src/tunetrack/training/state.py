@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from tunetrack.spec.config import AugmentConfig, TrialConfig
+from tunetrack.spec.records import ModelSummary
 from tunetrack.training.batches import training_batches
 from tunetrack.training.data import ResidentData, Split
 from tunetrack.training.layout import model_channels_last
@@ -15,6 +16,7 @@ from tunetrack.training.models import build_model
 from tunetrack.training.optimizers import Schedule, make_optimizer
 from tunetrack.training.seeding import RandomStreams, StreamSeeds
 from tunetrack.training.stopping import EarlyStopping
+from tunetrack.training.weight_stats import WeightRecorder
 
 __all__ = ["BatchStream", "TrainState"]
 
@@ -62,9 +64,10 @@ class TrainState:
         micro_batch: images at a time within a step; None: the whole batch.
         notes: what the user should know of the run, as sentences.
         stream: where an epoch is a number of steps; None where it is one pass.
+        recorder: of weight statistics; None where they are not wanted.
     """
 
-    def __init__(self, config: TrialConfig, data: ResidentData, seeds: StreamSeeds) -> None:
+    def __init__(self, config: TrialConfig, data: ResidentData, seeds: StreamSeeds, summary: ModelSummary) -> None:
         trainer = config.trainer
         self.epoch = 0
         self.streams = RandomStreams(seeds, data.device)
@@ -81,3 +84,6 @@ class TrainState:
         self.stream: BatchStream | None = None
         if trainer.steps_per_epoch is not None:
             self.stream = BatchStream(data.train, trainer.batch_size, config.data.augment, self.streams)
+        self.recorder: WeightRecorder | None = None
+        if config.weights.record:
+            self.recorder = WeightRecorder(config.weights, self.model, summary, steps)

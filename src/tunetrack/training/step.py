@@ -58,7 +58,11 @@ def train_epoch(config: TrialConfig, data: ResidentData, state: TrainState, forw
         loss, hits = gradients.of(images, labels)
         if trainer.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(state.model.parameters(), trainer.clip_grad_norm)
+        if state.recorder is not None:
+            state.recorder.before_step()
         state.optimizer.step()
+        if state.recorder is not None:
+            state.recorder.after_step()
         lr = float(state.optimizer.param_groups[0]["lr"])
         state.schedule.after_batch()
         # Summed on the device: asking for a number here would make the CPU wait for every single step.
