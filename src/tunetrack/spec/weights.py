@@ -51,9 +51,9 @@ class ExplodingRule(HealthRule):
     """
 
     step_ratio: Positive = Field(
-        0.1, description="an epoch's last step / weights of a layer, L2 norms, that is too much"
+        0.5, description="an epoch's last step / weights of a layer, L2 norms, that is too much"
     )
-    growth: Positive = Field(10.0, description="L2 norm of a layer's weights / initial one, that is too much")
+    growth: Positive = Field(50.0, description="L2 norm of a layer's weights / initial one, that is too much")
 
 
 class VanishingGradientsRule(HealthRule):
@@ -69,12 +69,14 @@ class VanishingGradientsRule(HealthRule):
 
 
 class DeadUnitsRule(HealthRule):
-    """Units of ReLU layers that are not above zero for any validation image, and so learn nothing from such images.
+    """Units that are not above zero for any validation image, and so learn next to nothing.
+
+    Judged are layers whose slope goes to zero below zero: ReLU, ReLU6, GELU, SiLU, Mish, Hardswish.
 
     Lu et al. 2019, "Dying ReLU and initialization", https://arxiv.org/abs/1903.06733.
     """
 
-    share: Share = Field(0.5, description="share of a layer's units that is too much")
+    share: Share = Field(0.9, description="share of a layer's units that is too much")
 
 
 class OscillationRule(HealthRule):

@@ -26,8 +26,8 @@ __all__ = ["Rule", "Sign", "rules_of"]
 
 #: Fewer layers have no first and last third, and no median worth the name.
 LEAST_LAYERS = 3
-#: Activations that are flat below zero, where a unit that is never above it has no gradient at all.
-FLAT_BELOW_ZERO = ("ReLU", "ReLU6")
+#: Activations whose slope goes to zero below zero; a unit of LeakyReLU or ELU goes on learning there.
+FLAT_BELOW_ZERO = ("ReLU", "ReLU6", "GELU", "SiLU", "Mish", "Hardswish")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _VanishingGradients:
 
 
 class _DeadUnits:
-    """Units of ReLU layers that no validation image brings above zero."""
+    """Units of rectifiers that no validation image brings above zero."""
 
     def __init__(self, config: DeadUnitsRule) -> None:
         self._config = config
