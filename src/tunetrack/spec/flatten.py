@@ -18,16 +18,23 @@ def flatten(document: Mapping[str, Any], searched: Iterable[str] = ()) -> dict[s
 
     Args:
         document: the config.
-        searched: paths of searched parameters; one that leads into a list (``model.head.0``) is a leaf beside the list.
+        searched: paths of searched parameters; one that leads into a list (``model.head.0``) is a leaf beside the list,
+            one that leads to a section, as a `one_of` without names does, is a leaf beside its parts.
     """
     flat = _leaves(document, "")
     for path in searched:
         value: Any = document if path not in flat else None
         for key in path.split("."):
             value = _child(value, key)
-        if value is not None and not isinstance(value, Mapping):
-            flat[path] = label_of(value)
+        if value is not None:
+            flat[path] = _in_words(value) if isinstance(value, Mapping) else label_of(value)
     return flat
+
+
+def _in_words(section: Mapping[str, Any]) -> str:
+    """What a section says, without what is off or zero."""
+    said = [f"{path}={value}" for path, value in _leaves(section, "").items() if value]
+    return " ".join(said) or "nothing"
 
 
 def trial_params(config: TrialConfig, searched: Iterable[str] = ()) -> dict[str, Scalar]:

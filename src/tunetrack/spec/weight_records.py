@@ -129,7 +129,11 @@ ITEM_COLUMNS: tuple[Column, ...] = (
         "kind", "", "kernel, bias, gamma (scale of a norm), beta (shift of a norm), other; an activation's class; block"
     ),
     Column("block", "", "the repeated part of the network that it belongs to"),
-    Column("depth", "layers", "layers with kernels from the input up to this one; of a block, its number"),
+    Column(
+        "depth",
+        "layers",
+        "layers with kernels up to this one, in the order of their calls; 0: never called; of a block, its number",
+    ),
     Column("size", "weights", "number of weights; of an activation layer, of units"),
 )
 
@@ -143,7 +147,8 @@ class TensorInfo:
         layer: ``block1.body.conv1``.
         kind: what it is for.
         block: the part of the network that it belongs to: ``block1``, ``stage2.block1``, ``layer3``, ``output``.
-        depth: layers with kernels from the input up to this one, from 1; of a norm, that of the kernel before it.
+        depth: layers with kernels up to this one, in the order in which they are called; of a norm, that of the kernel
+            before it; 0 where the network never calls the layer.
         size: number of weights.
         low, high: ends of its histogram, fixed over the run.
         unit: what the histogram's ends are multiples of, so that tensors of one kind can be laid over one another: the

@@ -223,9 +223,12 @@ def test_searched_entries_of_lists_are_leaves_beside_the_list(document: dict[str
     spec = load_study(document)
     resolved, answers = recorded(spec, seed)
     plain, flat = flatten(resolved), flatten(resolved, spec.searched_paths)
-    entries = {path: value for path, value in flat.items() if path not in plain}
+    added = {path: value for path, value in flat.items() if path not in plain}
+    entries = {path: value for path, value in added.items() if path.rpartition(".")[2].isdecimal()}
 
-    assert flat == plain | entries
+    assert flat == plain | added
+    for path in added.keys() - entries.keys():  # a choice among sections is told beside its parts
+        assert added[path] == "nothing" or any(other.startswith(f"{path}.") for other in plain), path
     assert trial_params(spec.config(resolved), spec.searched_paths).items() >= entries.items()
     for parameter in spec.space.parameters:
         if parameter.name in answers and is_plain(parameter) and parameter.path in entries:

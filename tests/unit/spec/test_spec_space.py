@@ -7,7 +7,7 @@ import random
 import pytest
 from spec_helpers import FULL, SMALL, names, parameter, study
 
-from tunetrack.spec import Parameter, load_study
+from tunetrack.spec import Parameter, load_study, trial_params
 from tunetrack.spec.domains import CategoricalDomain, FloatDomain, IntDomain
 from tunetrack.spec.loading import read_yaml
 
@@ -228,3 +228,11 @@ def test_the_spec_does_not_share_data_with_its_source() -> None:
     source["model"]["filters"] = 5
 
     assert spec.document["model"] == {"filters": 3}
+
+
+def test_a_choice_among_sections_without_names_is_told_by_what_they_say() -> None:
+    branches = [{"rotation": 0.0}, {"rotation": 30.0, "validation": True}]
+    spec = load_study({"name": "x", "data": {"name": "digits", "augment": {"one_of": branches}}})
+    params = [trial_params(spec.config(corner), spec.searched_paths) for _, corner in spec.space.corners()]
+    assert [one["data.augment"] for one in params] == ["nothing", "rotation=30.0 validation=True"]
+    assert [one["data.augment.rotation"] for one in params] == [0.0, 30.0]
