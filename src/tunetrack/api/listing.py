@@ -9,7 +9,7 @@ from tunetrack.ledger import Ledger, TrialRecord, is_dead
 from tunetrack.ledger import list_studies as ledger_studies
 from tunetrack.spec import TrialState
 from tunetrack.study.place import Place
-from tunetrack.study.result import INTERRUPTED
+from tunetrack.study.stopping import INTERRUPTED
 
 __all__ = ["list_studies"]
 

@@ -188,11 +188,19 @@ class BlockInfo:
 
 @dataclass(frozen=True)
 class WeightLayout:
-    """What the rows of a trial's records stand for, in their order."""
+    """What the rows of a trial's records stand for, in their order.
+
+    Attributes:
+        tensors: the parameters.
+        activations: in the order of `WeightStats.dead`.
+        blocks: in the order of the columns of `BlockSteps`.
+        minkowski_p: order of the Minkowski distances.
+    """
 
     tensors: tuple[TensorInfo, ...]
     activations: tuple[ActivationInfo, ...] = ()
     blocks: tuple[BlockInfo, ...] = ()
+    minkowski_p: float = 1.0
 
 
 @dataclass(frozen=True)

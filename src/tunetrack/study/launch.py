@@ -16,8 +16,8 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
-from tunetrack.study.result import INTERRUPTED, StudyResult
-from tunetrack.study.stopping import StopSignals
+from tunetrack.study.result import StudyResult
+from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view

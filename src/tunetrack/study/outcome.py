@@ -32,7 +32,9 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         name=ledger.name,
         objectives=ledger.spec.objectives,
         searched=searched,
-        trials=tuple(StudyTrial(record, runs.get(record.number), searched) for record in ledger.trials()),
+        trials=tuple(
+            StudyTrial(record, runs.get(record.number), searched, place.tracking) for record in ledger.trials()
+        ),
         run_id=run_id,
         experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,

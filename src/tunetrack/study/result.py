@@ -6,19 +6,17 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunetrack.errors import TrackingError
 from tunetrack.ledger import TrialRecord, pareto_front
 from tunetrack.spec import Objective, TrialState, flatten
 from tunetrack.spec.certainty import SHARES, binomial_error
 from tunetrack.spec.domains import Scalar
+from tunetrack.tracking import connect, read_weight_stats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["INTERRUPTED", "HeldOut", "StudyResult", "StudyTrial"]
-
-
-#: State of a study that has begun and not been brought to its end.
-INTERRUPTED = "INTERRUPTED"
+__all__ = ["HeldOut", "StudyResult", "StudyTrial"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,13 @@ class StudyTrial:
         record: what the ledger knows of it.
         run_id: its MLflow run; None where it has none.
         searched: paths of the study's searched parameters.
+        tracking_uri: where that run is.
     """
 
     record: TrialRecord
     run_id: str | None
     searched: tuple[str, ...] = ()
+    tracking_uri: str = ""
 
     @property
     def number(self) -> int:
@@ -64,6 +64,21 @@ class StudyTrial:
     def params(self) -> dict[str, Scalar]:
         """The trial's configuration by dotted path, as far as the study file gives it."""
         return flatten(self.config, self.searched)
+
+    def weight_stats(self) -> pd.DataFrame:
+        """What was measured in the network while it trained, read from the trial's run at every call.
+
+        Returns:
+            One row a tensor, activation layer or residual block at one moment; the columns are explained in
+            docs/weight-statistics.md.
+
+        Raises:
+            TrackingError: the tracking store cannot be read, or the trial has no weight statistics.
+        """
+        if self.run_id is None:
+            raise TrackingError(f"trial {self.number} has no MLflow run, and so no weight statistics")
+        with connect(self.tracking_uri) as store:
+            return read_weight_stats(store, self.run_id)
 
     def document(self) -> dict[str, Any]:
         """The trial as JSON-ready data: number, state, reason, parameters by path, values, MLflow run."""

@@ -16,7 +16,10 @@ from typing import Any, Self
 
 from tunetrack.errors import InterruptedStudyError
 
-__all__ = ["StopSignals"]
+__all__ = ["INTERRUPTED", "StopSignals"]
+
+#: State of a study that has begun and not been brought to its end.
+INTERRUPTED = "INTERRUPTED"
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 

@@ -8,7 +8,15 @@ from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
-from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow, list_studies, read_history, read_study
+from tunetrack.tracking.queries import (
+    StudyRow,
+    StudyTable,
+    TrialRow,
+    list_studies,
+    read_history,
+    read_study,
+    read_weight_stats,
+)
 from tunetrack.tracking.runs import StudyRun, TrialRun
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
@@ -42,6 +50,7 @@ __all__ = [
     "read_artifact",
     "read_history",
     "read_study",
+    "read_weight_stats",
     "trial_runs",
     "view_id",
     "view_url",

@@ -16,6 +16,10 @@ from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.confusion import confusion_figure
 from tunetrack.tracking.curves import curves_figure
 from tunetrack.tracking.names import File
+from tunetrack.tracking.weight_depth import depth_figure
+from tunetrack.tracking.weight_histograms import histograms_figure
+from tunetrack.tracking.weight_layers import layers_figure
+from tunetrack.tracking.weight_table import write_table
 
 __all__ = ["TrialArtifacts", "confusion_table", "to_yaml", "trial_files", "written"]
 
@@ -33,7 +37,7 @@ class TrialArtifacts:
         confusion: answers on the validation (or test) images.
         curves: whether the figure of the epochs is wanted; it needs at least one epoch.
         files: further files, content by relative path.
-        findings: what the health rules have found.
+        findings: what the health rules have found in its weight statistics, in order.
     """
 
     config: Mapping[str, Any] | None = None
@@ -45,7 +49,7 @@ class TrialArtifacts:
 
 
 def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
-    """All files of one trial, content by relative path."""
+    """All files of one trial, content by relative path; those of weight statistics where its epochs have any."""
     files = dict(artifacts.files)
     if artifacts.config is not None:
         files[File.CONFIG] = to_yaml(artifacts.config).encode()
@@ -56,6 +60,11 @@ def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtif
     if artifacts.confusion is not None:
         files[File.CONFUSION_FIGURE] = confusion_figure(title, artifacts.confusion)
         files[File.CONFUSION_TABLE] = confusion_table(artifacts.confusion).encode()
+    if stats := [epoch.weights for epoch in epochs if epoch.weights is not None]:
+        files[File.WEIGHT_STATS] = write_table(stats)
+        files[File.WEIGHT_HISTOGRAMS] = histograms_figure(title, stats)
+        files[File.WEIGHT_DEPTH] = depth_figure(title, stats)
+        files[File.WEIGHT_LAYERS] = layers_figure(title, stats)
     return files
 
 

@@ -94,17 +94,10 @@ def _legend(right: float) -> list[str]:
 
 
 def _curve(points: Sequence[tuple[int, float]], x: svg.Axis, y: svg.Axis, color: str, width: float) -> list[str]:
-    parts, piece = [], []
-    dots = len(points) <= 40
-    for step, value in [*points, (0, math.nan)]:
-        if math.isfinite(value) and (value > 0 or not y.log):
-            piece.append((x(step), y(value)))
-            if dots:
-                parts.append(f"<circle cx='{x(step):.1f}' cy='{y(value):.1f}' r='2.6' fill='{color}'/>")
-        elif piece:
-            parts.append(svg.path(piece, color, width))
-            piece = []
-    return parts
+    known = [math.isfinite(value) and (value > 0 or not y.log) for _, value in points]
+    spots = [(x(step), y(value) if there else math.nan) for (step, value), there in zip(points, known, strict=True)]
+    dots = [f"<circle cx='{at:.1f}' cy='{up:.1f}' r='2.6' fill='{color}'/>" for at, up in spots if math.isfinite(up)]
+    return [*(dots if len(points) <= 40 else ()), svg.path(spots, color, width)]
 
 
 def _best(points: Sequence[tuple[int, float]], x: svg.Axis, y: svg.Axis, rising: bool) -> list[str]:

@@ -12,6 +12,7 @@ from tunetrack.spec.records import TrialState
 
 __all__ = [
     "FROM_TEST_IMAGES",
+    "HEALTHY",
     "RUN_STATUS",
     "STUDY_STATUS",
     "File",
@@ -46,6 +47,8 @@ class Tag:
     USED_PRECISION: Final = "used.precision"
     USED_THREADS: Final = "used.threads"
     USED_MICRO_BATCH: Final = "used.micro_batch"
+    WEIGHT_HEALTH: Final = "weights.health"
+    WEIGHT_HEALTH_PREFIX: Final = "weights.health."
     PARENT: Final = "mlflow.parentRunId"
     NOTE: Final = "mlflow.note.content"
     SOURCE_NAME: Final = "mlflow.source.name"
@@ -53,6 +56,9 @@ class Tag:
 
 #: Value of `Tag.VALIDATION` where selection has seen images of the official test set; elsewhere the tag is not there.
 FROM_TEST_IMAGES: Final = "from the official test set"
+
+#: Value of `Tag.WEIGHT_HEALTH` where weight statistics were recorded and no rule has found anything.
+HEALTHY: Final = "ok"
 
 
 class File:
@@ -64,6 +70,10 @@ class File:
     CURVES: Final = "curves.svg"
     CONFUSION_FIGURE: Final = "confusion_matrix.svg"
     CONFUSION_TABLE: Final = "confusion_matrix.csv"
+    WEIGHT_STATS: Final = "weight_stats.parquet"
+    WEIGHT_HISTOGRAMS: Final = "weights_histograms.svg"
+    WEIGHT_DEPTH: Final = "weights_depth.svg"
+    WEIGHT_LAYERS: Final = "weights_layers.svg"
 
 
 class RunKind(enum.StrEnum):

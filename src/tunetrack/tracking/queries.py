@@ -20,6 +20,7 @@ from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
+from tunetrack.tracking.weight_table import weight_frame
 
 __all__ = [
     "StudyRow",
@@ -30,6 +31,7 @@ __all__ = [
     "list_studies",
     "read_history",
     "read_study",
+    "read_weight_stats",
     "study_file",
 ]
 
@@ -214,6 +216,40 @@ def study_file(store: TrackingStore, study: StudyRow) -> str:
     with translated(f"read the study file of {study.info.name!r}", store.uri):
         names = [artifact.path for artifact in store.client.list_artifacts(study.run_id)]
     return read_artifact(store, study.run_id, File.STUDY).decode() if File.STUDY in names else ""
+
+
+def read_weight_stats(store: TrackingStore, run_id: str) -> pd.DataFrame:
+    """A trial's weight statistics: one row a tensor, activation layer or block at one moment.
+
+    Returns:
+        The columns that `tunetrack.spec.weight_records` names, in its order. Where a row has no such value stands NaN,
+        and None among texts and histograms; a histogram is an int32 array of `BINS` + 2 counts.
+
+    Raises:
+        TrackingError: the store failed, or the run has no weight statistics.
+    """
+    with translated(f"read the weight statistics of run {run_id}", store.uri):
+        tags = store.client.get_run(run_id).data.tags
+        found = any(file.path == File.WEIGHT_STATS for file in store.client.list_artifacts(run_id))
+    if not found:
+        raise TrackingError(_no_weight_stats(run_id, tags))
+    return weight_frame(read_artifact(store, run_id, File.WEIGHT_STATS))
+
+
+def _no_weight_stats(run_id: str, tags: Mapping[str, str]) -> str:
+    """Why a run lacks them."""
+    if tags.get(Tag.KIND) != RunKind.TRIAL:
+        return f"run {run_id} is no trial of a study, and only trials have weight statistics"
+    trial = f"trial {tags.get(Tag.TRIAL_NUMBER)} ({tags.get(Tag.TRIAL_STATE)}, run {run_id})"
+    if twin := tags.get(Tag.TRIAL_DUPLICATE_OF):
+        return f"{trial} was not trained and has no weight statistics; those of trial {twin}, its twin, are the same"
+    if tags.get(Tag.TRIAL_STATE) == TrialState.RUNNING:
+        return f"{trial} has no weight statistics yet; they are written when it ends"
+    return (
+        f"{trial} has no weight statistics: they are written for trials that have trained an epoch or more, unless the "
+        f"study file says weights.record: false or the study was run by an older tunetrack (this one by "
+        f"{tags.get(Tag.VERSION, 'an unknown version')})"
+    )
 
 
 def _experiments(store: TrackingStore) -> dict[str, str]:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tunetrack._version import __version__
 from tunetrack.spec.records import EpochRecord, TrialConditions, TrialOutcome, TrialState
+from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.datasets import DatasetInfo, dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
-from tunetrack.tracking.names import FROM_TEST_IMAGES, RUN_STATUS, STUDY_STATUS, RunKind, RunStatus, StudyState, Tag
+from tunetrack.tracking.names import (
+    FROM_TEST_IMAGES,
+    HEALTHY,
+    RUN_STATUS,
+    STUDY_STATUS,
+    RunKind,
+    RunStatus,
+    StudyState,
+    Tag,
+)
 from tunetrack.tracking.study_info import StudyInfo, describe_study
 from tunetrack.tracking.values import ParamValue, encode_params
 from tunetrack.tracking.writer import Action, BackgroundWriter, Batch, RunSlot
@@ -29,6 +39,7 @@ class TrialRun:
         self._study = study
         self._slot = slot
         self._epochs: list[EpochRecord] = []
+        self._notes: tuple[str, ...] = ()
         self.number = number
         self.name = name
 
@@ -67,6 +78,7 @@ class TrialRun:
         if conditions.micro_batch is not None:
             tags[Tag.USED_MICRO_BATCH] = str(conditions.micro_batch)
         if conditions.notes:
+            self._notes = conditions.notes
             tags[Tag.NOTE] = "\n\n".join(conditions.notes)
         with self._study.writer.on_callers_account():
             self._study.writer.submit(Batch(self._slot, tags=tags))
@@ -86,7 +98,7 @@ class TrialRun:
         Args:
             outcome: how the trial ended; its values become the metric ``objective`` (``objective/<metric>`` where
                 the study has several objectives).
-            artifacts: files to leave; default: the curves alone.
+            artifacts: files to leave, and what was found in the weights; default: the figures of the epochs alone.
 
         Raises:
             TrackingError: something queued earlier could not be written.
@@ -99,10 +111,14 @@ class TrialRun:
             last.tags = {Tag.TRIAL_STATE: outcome.state.value, Tag.TRIAL_REASON: outcome.reason}
             if outcome.duplicate_of is not None:
                 last.tags[Tag.TRIAL_DUPLICATE_OF] = str(outcome.duplicate_of)
+            leaves = artifacts or TrialArtifacts()
+            # A trial that was interrupted will be run again, and may then be found to be healthier.
+            if outcome.state is not TrialState.KILLED and any(epoch.weights is not None for epoch in self._epochs):
+                last.tags |= _health_tags(leaves.findings, self._notes)
             end = _now()
             self._study.writer.submit(
                 last,
-                Action(self._slot, lambda: self._write_files(outcome.state, artifacts or TrialArtifacts())),
+                Action(self._slot, lambda: self._write_files(outcome.state, leaves)),
                 Action(self._slot, lambda: self._end(RUN_STATUS[outcome.state], end)),
             )
             self._study.forget(self)
@@ -275,6 +291,21 @@ class StudyRun:
 
 def _protocol_tags(params: Mapping[str, ParamValue]) -> dict[str, str]:
     return {Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {}
+
+
+def _health_tags(findings: Sequence[Finding], notes: Sequence[str]) -> dict[str, str]:
+    """What was found in a trial's weights, as tags, and in its description under the notes that stand there."""
+    if not findings:
+        return {Tag.WEIGHT_HEALTH: HEALTHY}
+    by_rule: dict[str, list[str]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding.text)
+    lines = [f"- **{finding.rule}** (epoch {finding.epoch}): {finding.text}" for finding in findings]
+    return {
+        Tag.WEIGHT_HEALTH: ",".join(by_rule),
+        **{f"{Tag.WEIGHT_HEALTH_PREFIX}{rule}": "; ".join(texts) for rule, texts in by_rule.items()},
+        Tag.NOTE: "\n\n".join([*notes, "Found in the weights:", "\n".join(lines)]),
+    }
 
 
 def _metrics_batch(slot: RunSlot, metrics: Mapping[str, float], step: int) -> Batch:

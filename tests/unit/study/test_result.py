@@ -1,14 +1,20 @@
-"""Several objectives: who is on the Pareto front, who is called the best, and how that is said."""
+"""A study's result: who is on the Pareto front, who is called the best, how that is said; a trial's statistics."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tunetrack.errors import TrackingError
 from tunetrack.ledger import TrialRecord
 from tunetrack.ledger.history import best_of
-from tunetrack.spec import Objective, TrialState
+from tunetrack.spec import Objective, TrialOutcome, TrialState
 from tunetrack.study.outcome import in_words
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
+from tunetrack.tracking import Objective as Tracked
+from tunetrack.tracking import StudyInfo, connect
+from weight_support import Walk, walked_trial
 
 ACCURACY, SIZE = Objective(metric="validation/accuracy"), Objective(metric="model/parameters")
 
@@ -55,3 +61,26 @@ def test_long_fronts_are_cut() -> None:
 
     assert found.front_in_words(3).endswith(": 19, 18, 17 and 17 more.")
     assert result(record(0)).front_in_words() == ""
+
+
+def test_weight_stats_of_a_trial_are_read_from_its_run(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    epochs = walked_trial(Walk(epochs=2))
+    with connect(uri) as store:
+        run = store.open_study(StudyInfo("s", {}, (), (Tracked("validation/accuracy", True),)), "s", tmp_path / "files")
+        trial = run.open_trial(0, {})
+        for one in epochs:
+            trial.log_epoch(one)
+        trial.finish(TrialOutcome(TrialState.COMPLETE, (0.9,)))
+        run_id = trial.run_id
+    frame = StudyTrial(record(0, 0.9), run_id, tracking_uri=uri).weight_stats()
+
+    tensors = frame[(frame["item"] == "tensor") & (frame["epoch"] == 2)]
+    assert epochs[1].weights is not None
+    assert tensors["name"].tolist() == [tensor.name for tensor in epochs[1].weights.layout.tensors]
+    assert tensors["l2"].to_numpy() == pytest.approx(epochs[1].weights.records[-1].column("l2"), rel=1e-6)
+
+
+def test_a_trial_without_a_run_has_no_weight_stats() -> None:
+    with pytest.raises(TrackingError, match="trial 4 has no MLflow run"):
+        StudyTrial(record(4), None).weight_stats()

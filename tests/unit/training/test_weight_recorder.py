@@ -214,3 +214,19 @@ def test_odd_networks_are_read_too() -> None:
     assert all(math.isnan(value) for value in numbers(stats, "gradient_l2").values())
     assert stats.metrics()["weights/dead_units"] == 0.5
     assert stats.metrics()["weights/step_ratio"] == 0.0
+
+
+def test_what_starts_as_a_constant_lies_in_the_middle_of_a_bin() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(2))
+    model(torch.zeros(1, 1, 5, 5))
+    recorder = recorder_of(model, (1, 5, 5))
+    for tensor in recorder.layout.tensors:
+        width = (tensor.high - tensor.low) / 64
+        if tensor.kind in (TensorKind.GAMMA, TensorKind.BETA):
+            constant = 1.0 if tensor.kind is TensorKind.GAMMA else 0.0
+            assert (constant - tensor.low) / width == 32.5
+            assert (tensor.unit, tensor.high - tensor.low) == (1.0, 1.0)
+        else:
+            assert (tensor.low, tensor.high) == (-8 * tensor.unit, 8 * tensor.unit)
+            weights = model.get_parameter(tensor.name).detach()
+            assert tensor.unit == pytest.approx(float(weights.square().mean().sqrt()))

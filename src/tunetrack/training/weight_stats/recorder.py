@@ -10,6 +10,7 @@ from torch import nn
 
 from tunetrack.spec.records import ModelSummary
 from tunetrack.spec.weight_records import (
+    BINS,
     BlockSteps,
     TensorInfo,
     TensorKind,
@@ -28,7 +29,7 @@ __all__ = ["WeightRecorder"]
 #: Half the range of a histogram, in initial root mean squares: trained kernels seldom leave it, and a bin is a quarter.
 _REACH = 8.0
 #: Half the range where tensors start as constants: gammas around 1; betas, and biases that start at 0, around 0.
-_REACH_OF_CONSTANTS = 1.0
+_REACH_OF_CONSTANTS = 0.5
 _STEP, _PREVIOUS = SUMS.index("step_square"), SUMS.index("previous_square")
 
 
@@ -54,7 +55,8 @@ class WeightRecorder:
         now = FlatCopy(self._parameters).take(self._parameters)
         described = [_described(tensor, part) for tensor, part in zip(tensors, now.parts, strict=True)]
         blocks = () if self._blocks is None else self._blocks.blocks
-        self.layout = WeightLayout(tuple(described), tuple(activation_layers(model, summary)), blocks)
+        activations = tuple(activation_layers(model, summary))
+        self.layout = WeightLayout(tuple(described), activations, blocks, config.minkowski_p)
         self._sizes = np.array([tensor.size for tensor in described], np.float64)
         ends = np.array([(tensor.low, tensor.high) for tensor in described]).reshape(-1, 2)
         self._sums = make_sums(self._parameters, ends, config.minkowski_p, config.near_zero)
@@ -120,22 +122,15 @@ class WeightRecorder:
 
 def _described(tensor: NamedTensor, values: torch.Tensor) -> TensorInfo:
     """A tensor with the ends of its histogram, which its initial values decide."""
-    unit, centre = 1.0, 0.0
-    half = _REACH_OF_CONSTANTS
-    if tensor.kind is TensorKind.GAMMA:
-        centre = 1.0
-    elif tensor.kind is not TensorKind.BETA:
-        rms = float(values.square().mean().sqrt())
-        if rms > 0.0 and math.isfinite(rms):
-            unit, half = rms, _REACH * rms
+    rms = float(values.square().mean().sqrt())
+    scaled = tensor.kind not in (TensorKind.GAMMA, TensorKind.BETA) and rms > 0.0 and math.isfinite(rms)
+    if scaled:
+        unit, low, high = rms, -_REACH * rms, _REACH * rms
+    else:
+        # Shifted by half a bin, so that the constant lies in the middle of one, and what moves off it shows.
+        half_bin = _REACH_OF_CONSTANTS / BINS
+        centre = (1.0 if tensor.kind is TensorKind.GAMMA else 0.0) - half_bin
+        unit, low, high = 1.0, centre - _REACH_OF_CONSTANTS, centre + _REACH_OF_CONSTANTS
     return TensorInfo(
-        tensor.name,
-        tensor.layer,
-        tensor.kind,
-        tensor.block,
-        tensor.depth,
-        values.numel(),
-        centre - half,
-        centre + half,
-        unit,
+        tensor.name, tensor.layer, tensor.kind, tensor.block, tensor.depth, values.numel(), low, high, unit
     )
