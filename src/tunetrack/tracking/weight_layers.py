@@ -29,7 +29,9 @@ def layers_figure(title: str, stats: Sequence[WeightStats]) -> bytes:
         An SVG document.
     """
     layers = stats[0].layout.tensors
-    rows = [row for row, tensor in enumerate(layers) if tensor.kind is TensorKind.KERNEL and tensor.depth]  # 0: never called
+    rows = [
+        row for row, tensor in enumerate(layers) if tensor.kind is TensorKind.KERNEL and tensor.depth
+    ]  # 0: never called
     rows.sort(key=lambda row: layers[row].depth)
     records = [record for one in stats for record in one.records if record.epoch > 0]
     time = timeline(records)

@@ -59,6 +59,9 @@ def test_what_health_ends_keeps_its_last_value_for_the_sampler(home: Path, sampl
     client = MlflowClient(result.tracking_uri)
     run = client.get_run(ended[0].run_id)
     assert (run.data.tags["trial.state"], run.info.status) == ("PRUNED", "FINISHED")
+    assert run.data.tags["weights.health"] == "dead_units"
+    assert run.data.tags["trial.reason"].endswith(run.data.tags["weights.health.dead_units"])
+    assert client.get_run(result.best.run_id).data.tags["weights.health"] == "ok"
     page = next(file.path for file in client.list_artifacts(result.run_id) if file.path.endswith(".html"))
     text = Path(client.download_artifacts(result.run_id, page, str(home))).read_text()
     assert f"health rules ended {len(ended)} trial" in text
@@ -68,6 +71,16 @@ def test_with_several_objectives_a_health_rule_still_ends_trials(home: Path) -> 
     goals = [{"metric": "validation/accuracy"}, {"metric": "model/parameters"}]
     result = tunetrack.run_study(sick({"name": "nsgaii", "seed": 1}, objective=goals, budget={"trials": 4}), home=home)
     assert {trial.state for trial in result.trials if trial.params["model.bias"] == ILL} == {TrialState.PRUNED}
+
+
+def test_divergence_in_the_first_epoch_is_found_too(home: Path) -> None:
+    rates = {"name": "sgd", "lr": {"choices": [0.01, 1e30]}}
+    fixed = {"import": "health_nets:dead", "bias": WELL}
+    result = tunetrack.run_study(sick({"name": "grid"}, model=fixed, optimizer=rates, budget={"trials": 2}), home=home)
+    (failed,) = (trial for trial in result.trials if trial.state is TrialState.FAILED)
+    tags = MlflowClient(result.tracking_uri).get_run(failed.run_id).data.tags
+    assert tags["weights.health"] == "non_finite"
+    assert tags["weights.health.non_finite"].startswith("the training loss became ")
 
 
 def test_optunas_own_loop_sees_it_as_pruned(home: Path) -> None:
