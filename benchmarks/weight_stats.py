@@ -1,7 +1,8 @@
 """Measures what weight statistics cost: the same training without them, with them, and with them the naive way.
 
 Run it with `python benchmarks/weight_stats.py --data-dir DIR` (DIR holds FashionMNIST/raw); about eight minutes. The
-result goes to `benchmarks/results/weight_stats.json`, `docs/performance.md` reads it.
+result goes to `benchmarks/results/weight_stats.json`, `docs/performance.md` reads it; with `--device cuda` to
+`weight_stats-cuda.json`. Where MLflow is not installed, the naive way and the files are left out.
 
 Four trainings of the same network stand side by side in one process, and take turns, an epoch each; a round gives each
 one's epoch time as a multiple of the epoch without statistics. Since other load moves such ratios by more than two per
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import json
 import os
 import tempfile
@@ -27,18 +29,16 @@ import numpy as np
 import torch
 from _machine import describe_machine, today
 from _numbers import spread
-from mlflow import MlflowClient
 from scipy.spatial import distance
 
 from tunetrack import training
 from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.records import EpochRecord
-from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.training.weight_stats import DeadUnits, WeightRecorder
 
 NETS: dict[str, dict[str, Any]] = {
     "cnn, 3 layers of 64 filters": {"model": {"filters": 64, "num_layers": 3}, "train": 6400},
-    "even_resnet, size 18": {"model": {"name": "even_resnet", "size": 18}, "train": 640},
+    "even_resnet, size 18": {"model": {"name": "even_resnet", "size": 18}, "train": 1280},
 }
 ARMS: dict[str, dict[str, Any]] = {
     "without": {"record": False},
@@ -47,6 +47,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "naive": {"record": False},
 }
 BATCH, EPOCHS_OF_A_TRIAL = 64, 10
+HAS_MLFLOW = importlib.util.find_spec("mlflow") is not None
 
 
 class Clock:
@@ -73,6 +74,8 @@ class Naive:
     """Statistics as a notebook takes them."""
 
     def __init__(self, folder: Path, fit: training.Fit) -> None:
+        from mlflow import MlflowClient
+
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         self._client = MlflowClient(tracking_uri=uri)
         experiment = self._client.create_experiment("naive", artifact_location=str(folder))
@@ -105,38 +108,40 @@ class Naive:
         return calls
 
 
-def config_of(data_dir: str, net: dict[str, Any], weights: dict[str, Any]) -> TrialConfig:
+def config_of(options: dict[str, Any], net: dict[str, Any], weights: dict[str, Any]) -> TrialConfig:
     """One of the trainings."""
+    data_dir, device = options["data_dir"], options["device"]
     return TrialConfig.model_validate(
         {
             "data": {"name": "fashion_mnist", "dir": data_dir, "train": net["train"], "validation": net["train"] // 5},
             "model": net["model"],
             "optimizer": {"name": "adam", "lr": 1e-3},
-            "trainer": {"epochs": 1000, "batch_size": BATCH, "threads": 1, "device": "cpu"},
+            "trainer": {"epochs": 1000, "batch_size": BATCH, "threads": 1, "device": device},
             "weights": weights,
         }
     )
 
 
-def measured(data_dir: str, net: dict[str, Any], rounds: int, folder: Path) -> dict[str, Any]:
+def measured(options: dict[str, Any], net: dict[str, Any], folder: Path) -> dict[str, Any]:
     """One network's rounds."""
-    data = training.load_data(config_of(data_dir, net, {}).data)
-    fits = {name: training.fit(config_of(data_dir, net, weights), data) for name, weights in ARMS.items()}
+    data = training.load_data(config_of(options, net, {}).data)
+    arms = {name: weights for name, weights in ARMS.items() if HAS_MLFLOW or name != "naive"}
+    fits = {name: training.fit(config_of(options, net, weights), data) for name, weights in arms.items()}
     epochs: dict[str, Iterator[EpochRecord]] = {name: iter(fit) for name, fit in fits.items()}
-    naive, clock, calls = Naive(folder, fits["naive"]), Clock(), 0
-    seconds: dict[str, list[float]] = {name: [] for name in ARMS}
+    naive, clock, calls = (Naive(folder, fits["naive"]) if HAS_MLFLOW else None), Clock(), 0
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
     inside: dict[str, list[float]] = {"every_epoch": [], "every_step": []}
-    seen: dict[str, list[EpochRecord]] = {name: [] for name in ARMS}
+    seen: dict[str, list[EpochRecord]] = {name: [] for name in arms}
     for owner, name in ((WeightRecorder, "before_step"), (WeightRecorder, "after_step"), (WeightRecorder, "end_epoch")):
         setattr(owner, name, clock.around(getattr(owner, name)))
     DeadUnits._hook = hooks_timed(DeadUnits._hook, clock)  # type: ignore[method-assign]
     DeadUnits.after_batch = clock.around(DeadUnits.after_batch)  # type: ignore[method-assign]
-    for number in range(rounds + 1):  # the first round compiles and fills caches, and is not counted
-        for name in ARMS:
+    for number in range(options["rounds"] + 1):  # the first round compiles and fills caches, and is not counted
+        for name in arms:
             clock.seconds = 0.0
             start = time.perf_counter()
             record = next(epochs[name])
-            if name == "naive":
+            if name == "naive" and naive is not None:
                 calls = naive.log(fits[name], record.epoch)
             took = time.perf_counter() - start
             seen[name].append(record)
@@ -146,18 +151,18 @@ def measured(data_dir: str, net: dict[str, Any], rounds: int, folder: Path) -> d
                     inside[name].append(clock.seconds / took)
     ratios = {
         name: spread([a / b for a, b in zip(seconds[name], seconds["without"], strict=True)], 3)
-        for name in ARMS
+        for name in arms
         if name != "without"
     }
     return {
-        "parameters": sum(p.numel() for p in fits["naive"].model.parameters()),
+        "parameters": sum(p.numel() for p in fits["without"].model.parameters()),
         "images_an_epoch": net["train"],
         "steps_an_epoch": -(-net["train"] // BATCH),
         "epoch_seconds_without": spread(seconds["without"], 3),
         "epoch_time_ratio": ratios,
         "share_inside_percent": {name: spread([100 * one for one in shares], 2) for name, shares in inside.items()},
-        "naive_metric_calls_an_epoch": calls,
-        "files": files(seen["every_epoch"], seconds["without"]),
+        **({"naive_metric_calls_an_epoch": calls} if HAS_MLFLOW else {}),
+        **({"files": files(seen["every_epoch"], seconds["without"])} if HAS_MLFLOW else {}),
     }
 
 
@@ -168,6 +173,8 @@ def hooks_timed(make: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
 
 def files(records: list[EpochRecord], without: list[float]) -> dict[str, float]:
     """What the table and the figures of a trial take, in the background, beside those of a trial without statistics."""
+    from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
+
     first = records[:EPOCHS_OF_A_TRIAL]
     bare = [EpochRecord(**{**vars(record), "weights": None}) for record in first]
     took = []
@@ -192,14 +199,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", default=os.environ.get("TUNETRACK_DATA_DIR", "data"))
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "weight_stats.json")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    ending = "" if given.device == "cpu" else f"-{given.device}"
+    output = given.output or Path(__file__).parent / "results" / f"weight_stats{ending}.json"
     torch.set_num_threads(1)
     load = round(os.getloadavg()[0], 2)
     nets = {}
     for name, net in NETS.items():
         with tempfile.TemporaryDirectory() as folder:
-            nets[name] = measured(given.data_dir, net, given.rounds, Path(folder))
+            nets[name] = measured(vars(given), net, Path(folder))
     result = {
         "what": "epoch time with weight statistics / without, in turns; Fashion-MNIST, batch 64, Adam, one thread",
         "date": today(),
@@ -210,7 +220,7 @@ def main() -> None:
     }
     text = json.dumps(result, indent=2) + "\n"
     print(text)
-    given.output.write_text(text)
+    output.write_text(text)
 
 
 if __name__ == "__main__":

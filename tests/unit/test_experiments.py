@@ -55,7 +55,7 @@ def test_a_searched_file_has_a_budget_that_covers_its_grid(path: Path) -> None:
 
 
 def test_what_is_reduced_or_run_beside_can_be_loaded(reproduce: ModuleType) -> None:
-    assert set(reproduce.REDUCED) | set(reproduce.BESIDE) <= set(NAMES)
+    assert set(reproduce.REDUCED) | set(reproduce.BESIDE) | set(reproduce.WEIGHTS) <= set(NAMES)
     for path in FILES:
         reduced, words = reproduce.REDUCED.get(path.stem, ({}, ""))
         assert bool(reduced) == bool(words)

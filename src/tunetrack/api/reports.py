@@ -11,7 +11,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
 from tunetrack.tracking import connect, read_study, write_artifact
 
-__all__ = ["log_report", "write_markdown", "write_report"]
+__all__ = ["log_report", "write_markdown", "write_report", "written"]
 
 REPORT_FILE = "report.html"
 
@@ -48,7 +48,7 @@ def write_report(name: str, place: Place, output: Path | None = None) -> Path:
         html = build_report(store, name)
         run_id = read_study(store, name).study.run_id
         write_artifact(store, run_id, REPORT_FILE, html.encode())
-    return _written(output or place.home / f"{name}.html", html)
+    return written(output or place.home / f"{name}.html", html)
 
 
 def write_markdown(name: str, place: Place, output: Path | None = None, beside: Sequence[str] = ()) -> Path:
@@ -72,11 +72,16 @@ def write_markdown(name: str, place: Place, output: Path | None = None, beside: 
     with connect(place.tracking) as store:
         page = build_markdown(store, name, figure.name, beside)
     if page.figure:
-        _written(figure, page.figure)
-    return _written(target, page.text)
+        written(figure, page.figure)
+    return written(target, page.text)
 
 
-def _written(target: Path, text: str) -> Path:
+def written(target: Path, text: str) -> Path:
+    """The file, with this text in it.
+
+    Raises:
+        TunetrackError: it cannot be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

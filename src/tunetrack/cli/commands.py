@@ -194,6 +194,38 @@ def report(study: str, form: str, beside: tuple[str, ...], output: Path | None, 
 
 
 @click.command()
+@click.argument("study")
+@click.option(
+    "--trials",
+    type=options.TrialNumbers(),
+    default=None,
+    help="Which to compare, such as 3,7, or all.  [default: the best 4, and the best of every further network]",
+)
+@click.option("--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True)
+@click.option(
+    "--output",
+    "--out",
+    type=options.OptionalPath(path_type=Path, dir_okay=False),
+    default=None,
+    help="The page's file.",
+)
+@options.json_flag
+@options.home
+@options.tracking_uri
+def weights(study: str, trials: Any, form: Any, output: Path | None, as_json: bool, **rest: Any) -> None:
+    """Compare what happened inside the networks of a study's trials, and write a page.
+
+    One HTML file, also put into the study's MLflow run, or Markdown with its figures beside it.
+    """
+    from tunetrack.api.weights import compare_weights
+    from tunetrack.cli import tables, weight_tables
+    from tunetrack.study.place import Place
+
+    compared = compare_weights(study, Place(rest["home"], rest["tracking_uri"]), trials, form, output)
+    tables.print_json(compared.document()) if as_json else weight_tables.print_weights(compared)
+
+
+@click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True)
 @options.home
@@ -223,4 +255,4 @@ def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = (run, train, validate, model, schema, list_, show, report, serve, doctor)
+COMMANDS = (run, train, validate, model, schema, list_, show, report, weights, serve, doctor)

@@ -58,6 +58,21 @@ class Shape(click.ParamType[Any]):
         return tuple(map(int, sides))
 
 
+class TrialNumbers(click.ParamType[Any]):
+    """Numbers of trials, or all of them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """``3,7`` as (3, 7); ``all`` as it is."""
+        entries = [entry.strip() for entry in str(value).split(",")]
+        if entries == ["all"]:
+            return "all"
+        if not all(entry.isascii() and entry.isdecimal() for entry in entries):
+            self.fail(f"{value!r} is no list of trial numbers; write them with commas, such as 3,7, or all", param, ctx)
+        return tuple(map(int, entries))
+
+
 home: Decorator = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tunetrack.study.result import StudyResult, StudyTrial
 
 __all__ = [
+    "NOT_THERE",
+    "console_of",
     "print_findings",
     "print_json",
     "print_links",
@@ -33,6 +35,7 @@ __all__ = [
     "print_result",
     "print_studies",
     "print_validation",
+    "table_of",
 ]
 
 #: Characters a line where standard output is no terminal.
@@ -47,13 +50,14 @@ def print_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
-def _console() -> Console:
+def console_of() -> Console:
     """Standard output; a file or a pipe has no width of its own and gets enough for one row a trial."""
     console = Console()
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
-def _table(*columns: str, **options: Any) -> Table:
+def table_of(*columns: str, **options: Any) -> Table:
+    """An empty table without lines; a column whose name ends in ``>`` stands right."""
     table = Table(box=None, pad_edge=False, header_style="bold", **options)
     for column in columns:
         name, _, align = column.partition(">")
@@ -63,7 +67,7 @@ def _table(*columns: str, **options: Any) -> Table:
 
 def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
     """The best trials, how sure that is, and what to type next."""
-    console = _console()
+    console = console_of()
     console.print()
     if result.best is not None:
         console.print(_ranking(result, top, console.width))
@@ -89,12 +93,12 @@ def _ranking(result: StudyResult, top: int, width: int) -> Table:
         header[1] = "trial (◆ Pareto)"
     needed = sum(max(len(row[column]) for row in [header, *rows]) + 2 for column in range(len(header)))
     if needed <= width:
-        table = _table(*(f"{name}>" for name in header))
+        table = table_of(*(f"{name}>" for name in header))
         for row in rows:
             table.add_row(*row)
         return table
     fixed = 2 + len(objectives)
-    table = _table(*(f"{name}>" for name in header[:fixed]), "parameters")
+    table = table_of(*(f"{name}>" for name in header[:fixed]), "parameters")
     for row in rows:
         pairs = zip(header[fixed:], row[fixed:], strict=True)
         table.add_row(*row[:fixed], "  ".join(f"{name}={value}" for name, value in pairs if value != NOT_THERE))
@@ -149,7 +153,7 @@ def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
 
 def print_validation(summary: Mapping[str, Any]) -> None:
     """What `tunetrack validate` found in a good study file."""
-    console = _console()
+    console = console_of()
     console.print(Text.assemble((summary["name"], "bold"), " is valid"))
     goals = ", ".join(f"{goal['direction']} {goal['metric']}" for goal in summary["objectives"])
     console.print(f"  objective     {goals}", highlight=False)
@@ -159,12 +163,12 @@ def print_validation(summary: Mapping[str, Any]) -> None:
     console.print(f"  combinations  {'infinitely many' if count is None else f'{count:,}'}", highlight=False)
     if summary["parameters"]:
         console.print()
-        table = _table("searched", "values")
+        table = table_of("searched", "values")
         for parameter in summary["parameters"]:
             table.add_row(parameter["name"], parameter["values"])
         console.print(table)
     console.print("\nOne sampled configuration:", highlight=False)
-    table = _table("", "")
+    table = table_of("", "")
     table.show_header = False
     for path, value in summary["sample"].items():
         table.add_row(f"  {path}", value_text(value))
@@ -173,8 +177,8 @@ def print_validation(summary: Mapping[str, Any]) -> None:
 
 def print_models(models: Sequence[Mapping[str, Any]]) -> None:
     """Every network in one line, with the numbers of its defaults."""
-    console = _console()
-    table = _table("model", "input", "parameters>", "MFLOPs>", "MB>", "")
+    console = console_of()
+    table = table_of("model", "input", "parameters>", "MFLOPs>", "MB>", "")
     for model in models:
         flops, memory = f"{model['flops'] / 1e6:,.1f}", f"{model['memory_mb']:.2f}"
         table.add_row(model["name"], model["input"], f"{model['parameters']:,}", flops, memory, model["about"])
@@ -184,7 +188,7 @@ def print_models(models: Sequence[Mapping[str, Any]]) -> None:
 
 def print_model(described: ModelDescription) -> None:
     """One network: what it is, what was counted, its layers."""
-    console = _console()
+    console = console_of()
     console.print(Text(described.name, style="bold"))
     if described.about:
         console.print(Text(described.about))
@@ -192,7 +196,7 @@ def print_model(described: ModelDescription) -> None:
     for subject, number in described.numbers().items():
         console.print(f"  {subject:<11} {number}", highlight=False)
     console.print()
-    table = _table("layer", "kind", "output", "parameters>")
+    table = table_of("layer", "kind", "output", "parameters>")
     for row in described.rows():
         table.add_row(*row)
     console.print(table)
@@ -200,11 +204,11 @@ def print_model(described: ModelDescription) -> None:
 
 def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
     """What `tunetrack list` found."""
-    console = _console()
+    console = console_of()
     if not studies:
         console.print(f"No studies in {home}. Start one: tunetrack run search_spaces/quickstart.yaml", highlight=False)
         return
-    table = _table("study", "state", "trials>", "best>", "objective", "started")
+    table = table_of("study", "state", "trials>", "best>", "objective", "started")
     for study in studies:
         best = "–" if study["best_value"] is None else metric_text(study["best_value"])
         of = f"/{study['budget_trials']}" if study["budget_trials"] else ""
@@ -216,7 +220,7 @@ def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
 
 def print_links(base: str, links: Sequence[StudyLink]) -> None:
     """Where the server is and which link opens which study."""
-    console = _console()
+    console = console_of()
     console.print(Text.assemble("MLflow is at ", (base, "bold"), "  (Ctrl-C stops it)"))
     for link in links:
         console.print(f"  {link.study}", highlight=False, style="bold")
@@ -229,8 +233,8 @@ def print_links(base: str, links: Sequence[StudyLink]) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """What `tunetrack doctor` found."""
-    console = _console()
-    table = _table("", "", "")
+    console = console_of()
+    table = table_of("", "", "")
     table.show_header = False
     for finding in findings:
         sign, style = finding.sign

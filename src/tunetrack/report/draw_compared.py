@@ -10,13 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tunetrack.report.compared_curves import ComparedCurves, ComparedRow
-from tunetrack.report.style import GREY, INK, dress, figure, log_ticks, plain_ticks, units, wrapped
+from tunetrack.report.style import GREY, INK, SERIES, dress, figure, log_ticks, plain_ticks, units, wrapped
 from tunetrack.report.values import unit, window
 
 __all__ = ["draw_compared"]
 
-#: Colours that red-green blind people can tell apart (Okabe & Ito 2008), darkened for white paper.
-_COLORS = ("#1f6fb2", "#d9822b", "#00795c", "#b3261e", "#7b4fa3", "#3aa6d8", "#8a6d00", "#d0639b")
 _LOG_FROM = 30.0
 
 
@@ -29,7 +27,7 @@ def draw_compared(info: ComparedCurves) -> Figure:
     with_curve = [index for index, row in enumerate(info.rows) if row.curve]
     drawn = figure(9.2, max(3.9, 1.5 + 0.27 * len(info.rows)))
     left, right = drawn.subplots(1, 2, gridspec_kw={"width_ratios": (1.25, 1.0)})
-    colors = {index: _COLORS[place % len(_COLORS)] for place, index in enumerate(with_curve)}
+    colors = {index: SERIES[place % len(SERIES)] for place, index in enumerate(with_curve)}
     _curves(left, info, colors)
     _points(right, info, colors)
     return drawn

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tunetrack.report.style import to_svg
 
-__all__ = ["breakable", "document", "paragraph", "picture", "section", "table"]
+__all__ = ["breakable", "bullets", "document", "paragraph", "picture", "section", "table"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -20,7 +20,10 @@ body { margin: 0; background: #fff; color: #1f2933; line-height: 1.5;
 main { max-width: 960px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 1.65rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .5rem; padding-top: .9rem; border-top: 1px solid #e4e7eb; }
-p { margin: .35rem 0; max-width: 72ch; }
+h3 { font-size: .95rem; margin: 1.2rem 0 .2rem; }
+p, li { margin: .35rem 0; max-width: 72ch; }
+ul { margin: .2rem 0; padding-left: 1.2rem; }
+li { margin: .15rem 0; }
 .meta, .note, figcaption { color: #52606d; font-size: .875rem; }
 .lead { font-size: 1.2rem; line-height: 1.4; margin: .9rem 0 .5rem; overflow-wrap: anywhere; }
 .facts { border-left: 4px solid #1f6fb2; background: #f5f9fd; padding: .6rem 1rem; margin: 1rem 0; }
@@ -77,6 +80,11 @@ def paragraph(text: str, kind: str = "") -> str:
     """One paragraph of plain text; empty text gives none."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{escape(text)}</p>" if text else ""
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list of plain texts."""
+    return "<ul>\n" + "\n".join(f"<li>{escape(item)}</li>" for item in items) + "\n</ul>"
 
 
 def table(heads: Sequence[Cell], rows: Sequence[Sequence[Cell]], best: int | None = None, caption: str = "") -> str:

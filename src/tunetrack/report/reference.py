@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tunetrack.report.derived import EpochValues, by_epoch, trial_metric
-from tunetrack.report.values import label, number
+from tunetrack.report.values import label, number, short_name
 from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.reference import Reference, ReferenceRow, row_matches
@@ -189,19 +189,12 @@ def row_label(row: ReferenceRow) -> str:
     """The row's own words, or its values under the last part of their paths (of ``optimizer.name``, the first)."""
     if row.label:
         return row.label
-    return ", ".join(f"{_short(path)} {value_text(value)}" for path, value in row.when.items()) or "all trials"
+    return ", ".join(f"{short_name(path)} {value_text(value)}" for path, value in row.when.items()) or "all trials"
 
 
 def value_text(value: Any) -> str:
     """A value of a row's condition, as a study file would have it, floats short."""
     return label(value)
-
-
-def _short(path: str) -> str:
-    first, _, last = path.rpartition(".")
-    if last.isdecimal() and first:
-        return f"{_short(first)}.{last}"
-    return first.rpartition(".")[2] if last == "name" and first else last
 
 
 def _matching(table: StudyTable, row: ReferenceRow) -> tuple[TrialRow, ...]:

@@ -30,7 +30,7 @@ from tunetrack.tracking.queries import (
     study_file,
 )
 
-__all__ = ["MarkdownReport", "build_markdown", "build_report"]
+__all__ = ["MarkdownReport", "build_markdown", "build_report", "stored_document", "stored_reference"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def build_markdown(
             file is not what this version reads.
     """
     table = read_study(store, study, experiment)
-    reference = _reference(_document(store, table), study)
+    reference = stored_reference(stored_document(store, table), study)
     own = _compared(store, table, reference)
     others = tuple(_compared(store, read_study(store, name), reference) for name in beside)
     curves = compared_curves(own, None if reference is None else reference_info(reference, (own,)))
@@ -94,13 +94,18 @@ def build_markdown(
     return MarkdownReport(render_markdown(source), drawn)
 
 
-def _document(store: TrackingStore, table: StudyTable) -> dict[str, Any]:
+def stored_document(store: TrackingStore, table: StudyTable) -> dict[str, Any]:
     """The stored study file; empty where there is none."""
     read = read_yaml(study_file(store, table.study), "study.yaml")
     return dict(read) if isinstance(read, Mapping) else {}
 
 
-def _reference(document: Mapping[str, Any], study: str) -> Reference | None:
+def stored_reference(document: Mapping[str, Any], study: str) -> Reference | None:
+    """The reference of a stored study file; None where it has none.
+
+    Raises:
+        TrackingError: this version does not read it.
+    """
     if document.get("reference") is None:
         return None
     try:
@@ -116,7 +121,9 @@ def _reference(document: Mapping[str, Any], study: str) -> Reference | None:
 
 def _compared(store: TrackingStore, table: StudyTable, reference: Reference | None) -> Compared:
     """A study with all that its comparison and its figure need of the history."""
-    study = Compared(table, read_history(store, (), ()), image_counts(store, table.study), _document(store, table))
+    study = Compared(
+        table, read_history(store, (), ()), image_counts(store, table.study), stored_document(store, table)
+    )
     info = None if reference is None else reference_info(reference, (study,))
     curve, _ = shown_metrics(study, info)
     if reference is None:

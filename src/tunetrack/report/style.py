@@ -30,6 +30,7 @@ __all__ = [
     "INK",
     "MANY",
     "MARKS",
+    "SERIES",
     "Mark",
     "dress",
     "figure",
@@ -47,6 +48,8 @@ __all__ = [
 INK, GREY, GRID = "#1f2933", "#52606d", "#e4e7eb"
 #: The best trial, everywhere.
 ACCENT = "#1f2933"
+#: Colours that red-green blind people can tell apart (Okabe & Ito 2008), darkened for white paper.
+SERIES = ("#1f6fb2", "#d9822b", "#00795c", "#b3261e", "#7b4fa3", "#3aa6d8", "#8a6d00", "#d0639b")
 #: From this many points on they are drawn as one picture inside the SVG: 1,000 single marks weigh 0.1 MB a figure.
 MANY = 250
 _DPI = 110
@@ -164,9 +167,12 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     if last - first >= 1:
         values = [10.0**power for power in range(first, last + 1, -(-(last - first + 1) // 5))]
     else:
-        values = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
-        values = [value for value in values if low <= value <= high]
-        if len(values) < 2:
+        for factors in ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)):
+            values = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in factors]
+            values = [value for value in values if low <= value <= high]
+            if len(values) >= 2:
+                break
+        else:
             values = sorted({float(f"{value:.2g}") for value in (low, math.sqrt(low * high), high)})
     axis.set_major_locator(FixedLocator(values))
     axis.set_minor_locator(NullLocator())

@@ -23,6 +23,7 @@ __all__ = [
     "ranked",
     "score",
     "seconds_of",
+    "short_name",
     "unit",
     "window",
 ]
@@ -108,6 +109,14 @@ def label(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return json.dumps(value)
+
+
+def short_name(path: str) -> str:
+    """The last part of a path; of ``optimizer.name`` the part before it; of a list's entry, the list and its number."""
+    first, _, last = path.rpartition(".")
+    if last.isdecimal() and first:
+        return f"{short_name(first)}.{last}"
+    return first.rpartition(".")[2] if last == "name" and first else last
 
 
 def unit(metric: str) -> str:

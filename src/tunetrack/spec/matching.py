@@ -13,7 +13,7 @@ from tunetrack.spec.annotations import did_you_mean, shown
 from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.domains import STEP_TOLERANCE, CategoricalDomain, Domain, FloatDomain
 from tunetrack.spec.flatten import flatten
-from tunetrack.spec.reference import row_matches
+from tunetrack.spec.reference import Reference, row_matches
 from tunetrack.spec.space import Fixed, Group, Items, Leaf, Node, OneOf
 from tunetrack.spec.study import StudySpec
 
@@ -24,17 +24,24 @@ _TRIED = 5000
 
 
 def reference_problems(spec: StudySpec) -> list[Problem]:
-    """The rows of the study's reference that no trial can match, and why; none where there is no reference."""
+    """The conditions of the study's reference that no trial can meet, and why; none where there is no reference."""
     problems = []
-    for number, row in enumerate(spec.head.reference.rows if spec.head.reference else ()):
-        if _reachable(spec, row.when):
+    for where, when in _conditions(spec.head.reference) if spec.head.reference else ():
+        if _reachable(spec, when):
             continue
-        where = f"reference.rows.{number}.when"
-        alone = [_mistake(spec, path, value, where) for path, value in row.when.items()]
+        alone = [_mistake(spec, path, value, where) for path, value in when.items()]
         found = [problem for problem in alone if problem is not None]
-        together = Problem(where, "no point of the search space has all these values together", shown(row.when))
+        together = Problem(where, "no point of the search space has all these values together", shown(when))
         problems += found or [together]
     return problems
+
+
+def _conditions(reference: Reference) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every condition with its dotted path."""
+    for number, row in enumerate(reference.rows):
+        yield f"reference.rows.{number}.when", row.when
+    for number, claim in enumerate(reference.weights):
+        yield from ((f"reference.weights.{number}.when.{place}", when) for place, when in enumerate(claim.when))
 
 
 def _mistake(spec: StudySpec, path: str, value: Any, where: str) -> Problem | None:

@@ -1,18 +1,18 @@
-"""The table that an original experiment reports, kept in the study file to be put beside what the study finds."""
+"""What an original experiment reports, kept in the study file to be put beside what the study finds."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import Config
 
-__all__ = ["REFERENCE_METRICS", "Reference", "ReferenceRow", "ReferenceTable", "row_matches"]
+__all__ = ["REFERENCE_METRICS", "Reference", "ReferenceRow", "ReferenceTable", "WeightsClaim", "row_matches"]
 
 #: What a reference may name: what trials store, and what the report computes from their stored epochs (``first/…`` is
 #: epoch 1, ``convergence_epoch`` see `tunetrack.report.derived`).
@@ -69,6 +69,21 @@ class ReferenceRow(Config):
         return self
 
 
+class WeightsClaim(Config):
+    """Something that the original found in its weights."""
+
+    text: Annotated[str, Field(min_length=1)] = Field(description="in words and numbers")
+    about: Literal["block_steps", "kernel", "bias", "gamma", "beta"] = Field(
+        "block_steps",
+        description="block_steps: the median step of each residual block, by depth from block 2; "
+        "else a kind of parameter: its spread over the epochs",
+    )
+    trend: Literal["grows", "shrinks"] | None = Field(None, description="which way; trials here that go it are counted")
+    when: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = Field(
+        (), description="conditions like those of `rows`, one of which a trial must meet; default: all trials"
+    )
+
+
 class Reference(Config):
     """What an original experiment reports; nothing here is searched or changes a trial."""
 
@@ -81,6 +96,9 @@ class Reference(Config):
     table: ReferenceTable | None = Field(None, description="draw the rows as a grid; default: a list")
     rows: Annotated[tuple[ReferenceRow, ...], Field(strict=False, min_length=1)] = Field(
         description="the original's numbers, a configuration each"
+    )
+    weights: Annotated[tuple[WeightsClaim, ...], Field(strict=False)] = Field(
+        (), description="what the original found in its weights; `tunetrack weights` puts it beside the trials"
     )
     not_reproduced: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="what could not be reproduced, and why"

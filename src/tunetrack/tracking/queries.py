@@ -16,13 +16,14 @@ from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.lookups import read_artifact
 from tunetrack.tracking.mlflow_calls import equals
-from tunetrack.tracking.names import File, RunKind, StudyState, Tag
+from tunetrack.tracking.names import HEALTHY, File, RunKind, StudyState, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 from tunetrack.tracking.weight_table import weight_frame
 
 __all__ = [
+    "ParamValue",
     "StudyRow",
     "StudyTable",
     "TrackingStore",
@@ -78,6 +79,7 @@ class TrialRow:
         values: one value an objective; None where the trial has no result.
         duplicate_of: number of the trial whose result was reused.
         start, end: UTC; `end` is None while it runs.
+        health: what was found in its weights, a sentence a rule; empty where nothing was, None where it was not judged.
     """
 
     number: int
@@ -90,6 +92,7 @@ class TrialRow:
     duplicate_of: int | None
     start: datetime
     end: datetime | None
+    health: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,15 @@ def _trial_row(run: Run, info: StudyInfo) -> TrialRow:
         duplicate_of=int(duplicate) if duplicate else None,
         start=start,
         end=end,
+        health=_health(tags),
     )
+
+
+def _health(tags: Mapping[str, str]) -> dict[str, str] | None:
+    rules = tags.get(Tag.WEIGHT_HEALTH)
+    if rules is None or rules == HEALTHY:
+        return None if rules is None else {}
+    return {rule: tags.get(f"{Tag.WEIGHT_HEALTH_PREFIX}{rule}", "") for rule in rules.split(",")}
 
 
 def _times(run: Run) -> tuple[datetime, datetime | None]:

@@ -90,6 +90,19 @@ def test_rows_that_no_trial_can_match(when: dict[str, Any], expected: str) -> No
     assert found[0].startswith(expected)
 
 
+def test_what_the_original_found_in_its_weights_must_be_about_trials_that_there_can_be() -> None:
+    claims = [
+        {"text": "all of them"},
+        {"text": "two", "when": [{"trainer.batch_size": 8}, {"trainer.batch_size": 32}]},
+        {"text": "none", "when": [{"optimizer.lrr": 1}], "about": "gamma", "trend": "grows"},
+    ]
+    found = reference_problems(study(**SPACE, reference={"rows": [ROW], "weights": claims}))
+    assert [problem.path for problem in found] == [
+        "reference.weights.1.when.1.trainer.batch_size",
+        "reference.weights.2.when.0.optimizer.lrr",
+    ]
+
+
 def test_a_study_file_with_an_impossible_row_is_refused_unless_its_space_was_narrowed() -> None:
     document = {
         "name": "small",
@@ -151,6 +164,10 @@ def test_which_params_match(when: dict[str, Any], params: dict[str, Any], expect
         (
             {"rows": [{"values": {"best/validation/accuracy": 92.0}}]},
             "reference.rows.0: values: best/validation/accuracy is a fraction from 0 to 1, so 97 % is 0.97; given: 92",
+        ),
+        (
+            {"rows": [ROW], "weights": [{"text": "x", "trend": "up"}]},
+            'reference.weights.0.trend: must be one of grows, shrinks (given: "up")',
         ),
         ({"images": 0, "rows": [ROW]}, "reference.images: must be at least 1 (given: 0)"),
         (
