@@ -12,7 +12,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from tunetrack.cli.words import STATE_SIGNS, metric_text, params_text
-from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialOutcome, flatten
+from tunetrack.spec import EpochRecord, Finding, Objective, TrialConfig, TrialOutcome, flatten
+from tunetrack.spec.records import pruning_rule
 from tunetrack.study.progress import Progress, StudyStart
 
 __all__ = ["progress"]
@@ -47,6 +48,7 @@ class _Display(Progress):
         self._best: float | None = None
         self._config: TrialConfig | None = None
         self._started = 0.0
+        self._found: list[str] = []
         self._width = 3
 
     def study_started(self, start: StudyStart) -> None:
@@ -59,7 +61,7 @@ class _Display(Progress):
         self._bars.update(self._study, total=start.trials, completed=start.finished, status="")
 
     def trial_started(self, number: int, config: TrialConfig) -> None:
-        self._config, self._started = config, time.monotonic()
+        self._config, self._started, self._found = config, time.monotonic(), []
         self._bars.reset(
             self._trial, total=config.trainer.epochs, description=f"trial {number}", visible=True, status=""
         )
@@ -67,6 +69,9 @@ class _Display(Progress):
     def epoch_finished(self, number: int, record: EpochRecord) -> None:
         status = f"validation accuracy {record.validation_accuracy:.4f}  {record.images_per_second:,.0f} images/s"
         self._bars.update(self._trial, completed=record.epoch, status=status)
+
+    def found(self, number: int, finding: Finding) -> None:
+        self._found.append(finding.rule)
 
     def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
         self._bars.update(self._trial, visible=False)
@@ -85,13 +90,17 @@ class _Display(Progress):
         sign, style = STATE_SIGNS[outcome.state]
         head = (f"{sign} trial {number:>{self._width}}  {outcome.state.value:<10}", style)
         if value is None or self._config is None:
-            line = Text.assemble(head, "  ", outcome.reason)
+            line = Text.assemble(head, *self._marks(outcome), "  ", outcome.reason)
         else:
             flat = flatten(self._config.document(), self._searched)
             params = params_text({path: flat[path] for path in self._searched if path in flat})
             seconds = f"{time.monotonic() - self._started:6.1f} s"
             values = "  ".join(map(metric_text, outcome.values or ()))
-            line = Text.assemble(head, f"  {values}  {seconds}  ", (params, "dim"))
+            line = Text.assemble(head, f"  {values}  {seconds}", *self._marks(outcome), "  ", (params, "dim"))
         if self._console.is_terminal:
             line.truncate(self._console.width, overflow="ellipsis")
         return line
+
+    def _marks(self, outcome: TrialOutcome) -> list[tuple[str, str]]:
+        """What the health rules have found; without the one that the reason tells anyway."""
+        return [(f"  ! {rule}", "yellow") for rule in self._found if rule != pruning_rule(outcome.reason)]

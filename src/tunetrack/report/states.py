@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tunetrack.report.values import seconds_of
-from tunetrack.spec.records import TrialState
+from tunetrack.spec.records import TrialState, pruning_rule
 from tunetrack.tracking.queries import StudyTable
 
 __all__ = ["FailureInfo", "StateRow", "StatesInfo", "failures_info", "states_info"]
@@ -39,12 +41,14 @@ class StatesInfo:
         trials: number of trials.
         seconds: what they cost together.
         pruned_share: fraction of `seconds` spent on pruned trials; None where nothing was spent.
+        ended_by: pruned trials by the health rule that ended them; those that the pruner ended are left out.
     """
 
     rows: tuple[StateRow, ...]
     trials: int
     seconds: float
     pruned_share: float | None
+    ended_by: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def states_info(table: StudyTable) -> StatesInfo:
             rows.append(StateRow(state, len(costs), sum(cost or 0.0 for cost in costs), costs.count(None)))
     total = sum(row.seconds for row in rows)
     pruned = sum(row.seconds for row in rows if row.state is TrialState.PRUNED)
-    return StatesInfo(tuple(rows), len(table.trials), total, pruned / total if total > 0 else None)
+    rules = [pruning_rule(trial.reason) for trial in table.trials if trial.state is TrialState.PRUNED]
+    ended_by = dict(Counter(rule for rule in rules if rule is not None).most_common())
+    return StatesInfo(tuple(rows), len(table.trials), total, pruned / total if total > 0 else None, ended_by)
 
 
 def failures_info(table: StudyTable) -> tuple[FailureInfo, ...]:

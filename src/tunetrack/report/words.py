@@ -89,6 +89,9 @@ def cost_words(info: StatesInfo) -> str:
         words += (
             f", {duration(pruned.seconds)} of it ({info.pruned_share:.0%}) on {plural(pruned.count, 'pruned trial')}"
         )
+    if info.ended_by:
+        rules = ", ".join(f"{rule} {count}" for rule, count in info.ended_by.items())
+        words += f"; health rules ended {plural(sum(info.ended_by.values()), 'trial')} ({rules})"
     unknown = sum(row.unknown for row in info.rows)
     if unknown:
         words += f"; the cost of {plural(unknown, 'trial')} is not known yet"

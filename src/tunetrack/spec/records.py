@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tunetrack.spec.weight_records import WeightStats
+from tunetrack.spec.weight_records import Finding, WeightStats
 
 __all__ = [
     "OBJECTIVE_METRICS",
@@ -16,6 +17,8 @@ __all__ = [
     "TrialConditions",
     "TrialOutcome",
     "TrialState",
+    "pruned_reason",
+    "pruning_rule",
 ]
 
 #: What an objective may name. "best/…" is the best epoch's value, the plain name is the last epoch's.
@@ -185,3 +188,15 @@ class TrialOutcome:
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     duplicate_of: int | None = None
+
+
+def pruned_reason(epoch: int, epochs: int, finding: Finding | None = None) -> str:
+    """Why a trial ended as PRUNED: the pruner's doing, or that of the health rule that has found something."""
+    reason = f"pruned after epoch {epoch} of {epochs}"
+    return reason if finding is None else f"{reason}: {finding.rule}: {finding.text}"
+
+
+def pruning_rule(reason: str) -> str | None:
+    """The health rule that ended a trial, from its `pruned_reason`; None where it was the pruner."""
+    match = re.match(r"pruned after epoch \d+ of \d+: (\w+): ", reason)
+    return match[1] if match else None

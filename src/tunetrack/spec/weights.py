@@ -33,7 +33,12 @@ class HealthRule(Config):
 
 
 class NonFiniteRule(HealthRule):
-    """A weight or a gradient is NaN or infinite. A loss that is not finite ends a trial in any case."""
+    """A weight or a gradient is NaN or infinite.
+
+    A loss or weight that is not finite after an epoch ends a trial in any case, as FAILED; `prune` concerns gradients.
+    Goodfellow, Bengio & Courville 2016, "Deep Learning", section 4.1 (overflow and underflow),
+    https://www.deeplearningbook.org/contents/numerical.html.
+    """
 
     patience: PositiveInt = Field(1, description="epochs in a row that must show it")
 
@@ -46,9 +51,9 @@ class ExplodingRule(HealthRule):
     """
 
     step_ratio: Positive = Field(
-        0.1, description="an epoch's last step / weights of a layer, L2 norms, that is too much"
+        0.5, description="an epoch's last step / weights of a layer, L2 norms, that is too much"
     )
-    growth: Positive = Field(10.0, description="L2 norm of a layer's weights / initial one, that is too much")
+    growth: Positive = Field(50.0, description="L2 norm of a layer's weights / initial one, that is too much")
 
 
 class VanishingGradientsRule(HealthRule):
@@ -64,29 +69,40 @@ class VanishingGradientsRule(HealthRule):
 
 
 class DeadUnitsRule(HealthRule):
-    """Units that are not above zero for any validation image, and so learn nothing.
+    """Units that are not above zero for any validation image, and so learn next to nothing.
+
+    Judged are layers whose slope goes to zero below zero: ReLU, ReLU6, GELU, SiLU, Mish, Hardswish.
 
     Lu et al. 2019, "Dying ReLU and initialization", https://arxiv.org/abs/1903.06733.
     """
 
-    share: Share = Field(0.5, description="share of a layer's units that is too much")
+    share: Share = Field(0.9, description="share of a layer's units that is too much")
 
 
 class OscillationRule(HealthRule):
     """Scales and shifts of norms that go to and fro from epoch to epoch, ever further.
 
     The change of a weight turns in half of all epochs where it is pure noise around a drift of nothing; a weight that
-    overshoots turns in nearly all of them.
+    overshoots turns in nearly all of them. Of few weights many may turn by chance, so the share must also lie three
+    standard errors above one half, and of less than nine weights nothing is said. Gradient descent overshoots where
+    2 / learning rate is below the curvature: Cohen et al. 2021, "Gradient descent on neural networks typically occurs
+    at the edge of stability", https://arxiv.org/abs/2103.00065.
     """
 
     turned: Share = Field(0.7, description="share of a layer's gammas or betas whose change has turned, too much")
-    growth: Positive = Field(1.1, description="their spread / their spread `patience` epochs earlier, too much")
+    growth: Positive = Field(
+        1.05, description="standard deviation of the layer's gammas or betas / that one epoch earlier, too much"
+    )
 
 
 class StalledLayerRule(HealthRule):
-    """A layer that stands still while the others move."""
+    """A layer that stands still while the others move.
 
-    ratio: Rate = Field(1e-3, description="an epoch's update ratio of a layer / median of all layers, too little")
+    Steps of very different size beside the weights, by layer, are what LARS was made to mend: You et al. 2017, "Large
+    batch training of convolutional networks", https://arxiv.org/abs/1708.03888.
+    """
+
+    ratio: Rate = Field(1e-3, description="update ratio of a layer / median of all layers, too little")
 
 
 class HealthConfig(Config):

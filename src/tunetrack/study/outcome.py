@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
+from tunetrack.spec.records import pruning_rule
 from tunetrack.study.place import Place
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
 from tunetrack.tracking import TrackingStore, trial_runs
@@ -64,7 +65,8 @@ def in_words(result: StudyResult) -> str:
     if result.validates_on_test_images:
         lines.append(f"{result.protocol_in_words()}.")
     counts = result.counts()
-    lines.append(
-        "Trials: " + ", ".join(f"{counts[state]} {state.value}" for state in TrialState if state in counts) + "."
-    )
+    sick = sum(pruning_rule(trial.record.reason) is not None for trial in result.trials)
+    by_health = {TrialState.PRUNED: f" ({sick} by health rules)" if sick else ""}
+    states = (f"{counts[s]} {s.value}{by_health.get(s, '')}" for s in TrialState if s in counts)
+    lines.append(f"Trials: {', '.join(states)}.")
     return " ".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialOutcome
+from tunetrack.spec import EpochRecord, Finding, Objective, TrialConfig, TrialOutcome
 
 __all__ = ["Progress", "StudyStart"]
 
@@ -41,6 +41,9 @@ class Progress:
 
     def epoch_finished(self, number: int, record: EpochRecord) -> None:
         """An epoch of the running trial is done."""
+
+    def found(self, number: int, finding: Finding) -> None:
+        """A health rule has found something in the running trial; once a rule, before the trial ends."""
 
     def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
         """The running trial has ended."""

@@ -8,16 +8,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from tunetrack import training
-from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TunetrackError
+from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TrainingDivergedError, TunetrackError
 from tunetrack.spec import (
     EpochRecord,
     Evaluation,
+    Finding,
     Objective,
     TrialConditions,
     TrialConfig,
     TrialOutcome,
     TrialState,
 )
+from tunetrack.spec.records import pruned_reason
+from tunetrack.study.health import HealthJudge
 from tunetrack.study.objectives import final_metrics, running_value
 
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
@@ -31,11 +34,13 @@ class TrialWatch:
         epoch: called with every record and the first objective's running value; True stops the trial as pruned.
         interruptible: entered while the trainer computes, left while anything is written.
         conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
+        finding: called with everything that a rule of `weights.health` finds, once a rule.
     """
 
     epoch: Callable[[EpochRecord, float], bool] = lambda record, value: False
     interruptible: Callable[[], AbstractContextManager[object]] = nullcontext
     conditions: Callable[[TrialConditions], None] = lambda conditions: None
+    finding: Callable[[Finding], None] = lambda finding: None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class TrialResult:
         evaluation: its answers on the validation images; None where it was not trained to the end.
         weights: its state dict as a file's content, also of a pruned trial; None where it has none.
         traceback: of the exception that ended it; empty otherwise.
+        findings: what the rules of `weights.health` have found, in the order in which it was found.
     """
 
     outcome: TrialOutcome
@@ -55,6 +61,7 @@ class TrialResult:
     evaluation: Evaluation | None = None
     weights: bytes | None = field(default=None, repr=False)
     traceback: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 def run_trial(
@@ -63,7 +70,11 @@ def run_trial(
     """Trains one configuration and never raises for what is wrong with it.
 
     A configuration that cannot be built gives INFEASIBLE; an exception in training, a loss that is not finite
-    included, gives FAILED with its reason.
+    included, gives FAILED with its reason. A rule of `weights.health` that says so ends it as PRUNED, unless all epochs
+    are done: there is nothing to be saved then, and the result is known.
+
+    What has diverged stays FAILED also where `health.non_finite` says `prune`: a pruned trial counts for samplers with
+    its last value, which would be that of an epoch before it fell apart; a failed one has none.
 
     Raises:
         KeyboardInterrupt: the user, or a signal, stopped it.
@@ -94,6 +105,7 @@ class _Run:
         self._fit, self._objectives, self._watch, self._model = fit, objectives, watch, model
         self._records: list[EpochRecord] = []
         self._told: TrialConditions | None = None
+        self._judge = HealthJudge(fit.config.weights.health)
 
     def result(self) -> TrialResult:
         """Trains, and says how that ended."""
@@ -103,8 +115,12 @@ class _Run:
             for record in _interruptibly(iter(fit), watch):
                 self._records.append(record)
                 self._tell_conditions()
-                if watch.epoch(record, running_value(self._objectives[0], self._records, self._model)):
+                stop = watch.epoch(record, running_value(self._objectives[0], self._records, self._model))
+                found = self._tell(self._judge.see(record))
+                if stop:
                     return self._pruned()
+                if not fit.finished and (sick := next((finding for finding in found if finding.prune), None)):
+                    return self._pruned(sick)
             with watch.interruptible():
                 evaluation = fit.validated or fit.evaluate("validation")
                 weights = training.weights_to_bytes(fit.state_dict())
@@ -112,14 +128,21 @@ class _Run:
             raise
         except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
             reason, text = _reason(error), traceback.format_exc()
+            if isinstance(error, TrainingDivergedError):
+                self._tell(self._judge.diverged(error, len(self._records) + 1))
         else:
             values = (running_value(goal, self._records, self._model) for goal in self._objectives)
             metrics = self._metrics() | evaluation.group_metrics("final/validation")
             outcome = TrialOutcome(TrialState.COMPLETE, tuple(values), metrics=metrics)
-            return TrialResult(outcome, tuple(self._records), evaluation, weights)
+            return TrialResult(outcome, tuple(self._records), evaluation, weights, findings=self._judge.findings)
         self._tell_conditions()
         outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=self._metrics())
-        return TrialResult(outcome, tuple(self._records), traceback=text)
+        return TrialResult(outcome, tuple(self._records), traceback=text, findings=self._judge.findings)
+
+    def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        for finding in findings:
+            self._watch.finding(finding)
+        return findings
 
     def _tell_conditions(self) -> None:
         if self._told != self._fit.conditions:
@@ -129,11 +152,11 @@ class _Run:
     def _metrics(self) -> dict[str, float]:
         return final_metrics(self._records, self._model, self._fit.peak_memory_mb)
 
-    def _pruned(self) -> TrialResult:
-        reason = f"pruned after epoch {self._records[-1].epoch} of {self._fit.config.trainer.epochs}"
+    def _pruned(self, cause: Finding | None = None) -> TrialResult:
+        reason = pruned_reason(self._records[-1].epoch, self._fit.config.trainer.epochs, cause)
         outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=self._metrics())
         weights = training.weights_to_bytes(self._fit.state_dict())
-        return TrialResult(outcome, tuple(self._records), weights=weights)
+        return TrialResult(outcome, tuple(self._records), weights=weights, findings=self._judge.findings)
 
 
 def _reason(error: Exception) -> str:

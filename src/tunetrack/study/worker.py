@@ -10,6 +10,7 @@ from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyE
 from tunetrack.ledger import Ledger, Ticket
 from tunetrack.spec import (
     EpochRecord,
+    Finding,
     Objective,
     StudySpec,
     TrialConfig,
@@ -121,7 +122,10 @@ class Worker:
             self.progress.epoch_finished(ticket.number, record)
             return self.ledger.report(ticket, record.epoch, value)
 
-        watch = TrialWatch(watch_epoch, self.stop.interruptible, trial.log_conditions)
+        def watch_health(finding: Finding) -> None:
+            self.progress.found(ticket.number, finding)
+
+        watch = TrialWatch(watch_epoch, self.stop.interruptible, trial.log_conditions, watch_health)
         try:
             data = self.sets.get(config)
         except DataError as error:  # a data setting that is searched may ask for more images than there are
@@ -140,4 +144,4 @@ class Worker:
 def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
     """The files that a finished trial leaves in MLflow."""
     files = {"error.txt": result.traceback.encode()} if result.traceback else {}
-    return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files)
+    return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files, findings=result.findings)

@@ -112,8 +112,9 @@ class TrialRun:
             if outcome.duplicate_of is not None:
                 last.tags[Tag.TRIAL_DUPLICATE_OF] = str(outcome.duplicate_of)
             leaves = artifacts or TrialArtifacts()
+            judged = bool(leaves.findings) or any(epoch.weights is not None for epoch in self._epochs)
             # A trial that was interrupted will be run again, and may then be found to be healthier.
-            if outcome.state is not TrialState.KILLED and any(epoch.weights is not None for epoch in self._epochs):
+            if outcome.state is not TrialState.KILLED and judged:
                 last.tags |= _health_tags(leaves.findings, self._notes)
             end = _now()
             self._study.writer.submit(

@@ -29,6 +29,7 @@ from tunetrack.report import (
 )
 from tunetrack.report.curves import curve_trials
 from tunetrack.report.values import pareto_front, window
+from tunetrack.report.words import cost_words
 from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
 
@@ -160,6 +161,16 @@ def test_states_count_trials_and_seconds() -> None:
         ("PRUNED", 1, 10.0, 0),
     ]
     assert (info.trials, info.seconds, info.pruned_share) == (3, 40.0, 0.25)
+
+
+def test_what_health_rules_ended_is_counted_apart_from_the_pruner() -> None:
+    reasons = ["", ": dead_units: 9 of 10 units", ": exploding: the last step", ": dead_units: 8 of 10 units"]
+    trials = [trial(n, None, "PRUNED", reason=f"pruned after epoch 3 of 10{why}") for n, why in enumerate(reasons)]
+
+    info = states_info(study(trials))
+
+    assert info.ended_by == {"dead_units": 2, "exploding": 1}
+    assert "; health rules ended 3 trials (dead_units 2, exploding 1)." in cost_words(info)
 
 
 def test_failures_are_grouped_by_reason() -> None:
