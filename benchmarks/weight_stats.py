@@ -4,12 +4,13 @@ Run it with `python benchmarks/weight_stats.py --data-dir DIR` (DIR holds Fashio
 result goes to `benchmarks/results/weight_stats.json`, `docs/performance.md` reads it; with `--device cuda` to
 `weight_stats-cuda.json`. Where MLflow is not installed, the naive way and the files are left out.
 
-Four trainings of the same network stand side by side in one process, and take turns, an epoch each; a round gives each
-one's epoch time as a multiple of the epoch without statistics. Since other load moves such ratios by more than two per
-cent, the seconds inside the recorder (and in looking for dead units) are taken too, as a share of the epoch. The naive
-way is what a notebook does: after each epoch a copy of every tensor to numpy, each statistic by numpy and scipy, and
-each number logged by a call of its own to MLflow on sqlite. `files` is what a trial's table and figures take at its
-end, beside training, as a share of such a trial of ten epochs.
+Four trainings of the same network stand side by side in one process, and take turns, an epoch each, each round in
+another order; a round gives each one's epoch as a multiple of the epoch without statistics, in wall time and in the
+process's own CPU time. Since other load moves such ratios by more than two per cent, the seconds inside the recorder
+(and in looking for dead units) are taken too, as a share of the epoch. The naive way is what a notebook does: after each
+epoch a copy of every tensor to numpy, each statistic by numpy and scipy, and each number logged by a call of its own to
+MLflow on sqlite. `files` is what a trial's table and figures take at its end, beside training, as a share of such a
+trial of ten epochs.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def measured(options: dict[str, Any], net: dict[str, Any], folder: Path) -> dict
     epochs: dict[str, Iterator[EpochRecord]] = {name: iter(fit) for name, fit in fits.items()}
     naive, clock, calls = (Naive(folder, fits["naive"]) if HAS_MLFLOW else None), Clock(), 0
     seconds: dict[str, list[float]] = {name: [] for name in arms}
+    busy: dict[str, list[float]] = {name: [] for name in arms}
     inside: dict[str, list[float]] = {"every_epoch": [], "every_step": []}
     seen: dict[str, list[EpochRecord]] = {name: [] for name in arms}
     for owner, name in ((WeightRecorder, "before_step"), (WeightRecorder, "after_step"), (WeightRecorder, "end_epoch")):
@@ -137,32 +139,39 @@ def measured(options: dict[str, Any], net: dict[str, Any], folder: Path) -> dict
     DeadUnits._hook = hooks_timed(DeadUnits._hook, clock)  # type: ignore[method-assign]
     DeadUnits.after_batch = clock.around(DeadUnits.after_batch)  # type: ignore[method-assign]
     for number in range(options["rounds"] + 1):  # the first round compiles and fills caches, and is not counted
-        for name in arms:
+        names = list(arms)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             clock.seconds = 0.0
-            start = time.perf_counter()
+            start, worked = time.perf_counter(), time.process_time()
             record = next(epochs[name])
             if name == "naive" and naive is not None:
                 calls = naive.log(fits[name], record.epoch)
-            took = time.perf_counter() - start
+            took, worked = time.perf_counter() - start, time.process_time() - worked
             seen[name].append(record)
             if number:
                 seconds[name].append(took)
+                busy[name].append(worked)
                 if name in inside:
                     inside[name].append(clock.seconds / took)
-    ratios = {
-        name: spread([a / b for a, b in zip(seconds[name], seconds["without"], strict=True)], 3)
-        for name in arms
-        if name != "without"
-    }
     return {
         "parameters": sum(p.numel() for p in fits["without"].model.parameters()),
         "images_an_epoch": net["train"],
         "steps_an_epoch": -(-net["train"] // BATCH),
         "epoch_seconds_without": spread(seconds["without"], 3),
-        "epoch_time_ratio": ratios,
+        "epoch_time_ratio": ratios(seconds),
+        "cpu_time_ratio": ratios(busy),
         "share_inside_percent": {name: spread([100 * one for one in shares], 2) for name, shares in inside.items()},
         **({"naive_metric_calls_an_epoch": calls} if HAS_MLFLOW else {}),
         **({"files": files(seen["every_epoch"], seconds["without"])} if HAS_MLFLOW else {}),
+    }
+
+
+def ratios(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Each arm's epochs as multiples of those without statistics, round by round."""
+    return {
+        name: spread([a / b for a, b in zip(times[name], times["without"], strict=True)], 3)
+        for name in times
+        if name != "without"
     }
 
 

@@ -240,7 +240,7 @@ def head(trial: ComparedTrial, columns: int) -> str:
         if len(lines) > 1 and len(lines[-1]) + len(piece) + 2 <= width:
             lines[-1] += f", {piece}"
         elif piece:
-            lines.append(piece if len(piece) <= width + 4 else f"{piece[: width + 3]}…")
+            lines.append(piece if len(piece) <= width + 1 else f"{piece[:width]}…")
     return "\n".join(lines)
 
 
