@@ -7,10 +7,10 @@ result goes to `benchmarks/results/weight_stats.json`, `docs/performance.md` rea
 Four trainings of the same network stand side by side in one process, and take turns, an epoch each, each round in
 another order; a round gives each one's epoch as a multiple of the epoch without statistics, in wall time and in the
 process's own CPU time. Since other load moves such ratios by more than two per cent, the seconds inside the recorder
-(and in looking for dead units) are taken too, as a share of the epoch. The naive way is what a notebook does: after each
-epoch a copy of every tensor to numpy, each statistic by numpy and scipy, and each number logged by a call of its own to
-MLflow on sqlite. `files` is what a trial's table and figures take at its end, beside training, as a share of such a
-trial of ten epochs.
+(and in looking for dead units) are taken too, as a share of the epoch. The naive way is what a notebook does: after
+each epoch a copy of every tensor to numpy, each statistic by numpy and scipy, and each number logged by a call of its
+own to MLflow on sqlite. `files` is what a trial's table and figures take at its end, beside training, as a share of
+such a trial of ten epochs.
 """
 
 from __future__ import annotations
