@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from tunetrack.errors import InfeasibleConfigError, TrainingDivergedError
+from tunetrack.errors import CheckpointError, InfeasibleConfigError, TrainingDivergedError
 from tunetrack.spec.config import TrainerConfig, TrialConfig
 from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialConditions
+from tunetrack.training.checkpoint import (
+    fingerprint,
+    read_checkpoint,
+    restore_state,
+    state_to_plain,
+    write_checkpoint,
+)
 from tunetrack.training.data import ResidentData
 from tunetrack.training.evaluation import evaluate_model
 from tunetrack.training.fast import accelerated
@@ -188,6 +197,37 @@ class Fit:
                     f"{self.micro_batch}. The gradient is that of the whole batch; batch normalisation, where there "
                     "is any, sees micro-batches.",
                 )
+
+    def save(self, path: Path) -> None:
+        """Write the run's whole state, between two epochs; `resume` goes on from it to the same bits.
+
+        Raises:
+            CheckpointError: the disk is full or read-only.
+        """
+        head = fingerprint(self.config, self.data) | {"seeds": dataclasses.asdict(self.seeds)}
+        write_checkpoint(path, head | {"state": state_to_plain(self.state)})
+
+    def resume(self, path: Path) -> None:
+        """Go on where a run of the same configuration on the same data was when it was saved; call it before iterating.
+
+        With `trainer.deterministic`, on the same machine and number of threads, what follows equals what the saved run
+        would have done, to the last bit: weights, records, and their weight statistics.
+
+        Raises:
+            CheckpointError: the file cannot be read, or is that of another run.
+            OutOfMemoryError: the model alone is too large.
+        """
+        content = read_checkpoint(path)
+        expected = fingerprint(self.config, self.data)
+        other = [key for key, value in expected.items() if content.get(key) != value]
+        if other:
+            raise CheckpointError(
+                f"the checkpoint {path} belongs to another run: its {' and '.join(other)} differ"
+                f"{'s' if len(other) == 1 else ''}. Delete it to begin the trial anew."
+            )
+        self.seeds = StreamSeeds(**content["seeds"])
+        self._state, self._validated = None, None
+        restore_state(self.state, content["state"])
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """A copy of the weights and buffers: on the CPU, contiguous, float32 (counters int64), under plain names."""
