@@ -51,11 +51,11 @@ def weights_page(source: WeightsSource) -> Page:
     figured = trials[:MOST]
     about = f"Weight statistics of {plural(len(trials), 'trial')} of the study {source.study}, from its stored runs."
     if len(figured) < len(trials):
-        about += f" Figures show the first {len(figured)} of them."
+        about += f" Figures and sentences are about the first {len(figured)} of them, tables about all."
     sections = (
         Section("numbers", "At the end of training", tuple(_numbers(trials))),
-        Section("found", "What was found", tuple(Items(found_words(trial), trial.label) for trial in trials)),
         Section("original", "Beside the original", tuple(_original(source))),
+        Section("found", "What was found", tuple(Items(found_words(trial), trial.label) for trial in figured)),
         Section("depth", "By depth", tuple(_depth(trials, figured))),
         Section("blocks", "Steps of residual blocks", tuple(_blocks(trials, figured))),
         Section("layers", "Layers over the epochs", tuple(_ratios(figured))),

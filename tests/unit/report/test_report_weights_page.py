@@ -106,7 +106,7 @@ def test_strange_trials_have_a_page_too(trials: tuple[ComparedTrial, ...]) -> No
     page = check(page_html(weights_page(WeightsSource("s", "run", trials))))
     assert "nan" not in page.words
     assert "from 0 to 0" not in page.words
-    assert ("Figures show the first 8 of them." in page.words) == (len(trials) == 10)
+    assert ("Figures and sentences are about the first 8 of them" in page.words) == (len(trials) == 10)
 
 
 def test_axes_are_the_same_for_all_trials() -> None:
