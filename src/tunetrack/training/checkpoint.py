@@ -6,8 +6,9 @@ is written beside its place, brought to the disk, and moved there, so a crash le
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,31 @@ import torch
 from tunetrack.errors import CheckpointError
 from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.flatten import config_key
+from tunetrack.spec.records import EpochRecord
+from tunetrack.spec.weight_records import (
+    ActivationInfo,
+    BlockInfo,
+    BlockSteps,
+    TensorInfo,
+    TensorKind,
+    WeightLayout,
+    WeightRecord,
+    WeightStats,
+)
 from tunetrack.training.data import ResidentData
 from tunetrack.training.seeding import GlobalState, RandomStreams
 from tunetrack.training.state import BatchStream, TrainState
 
-__all__ = ["FORMAT", "fingerprint", "read_checkpoint", "restore_state", "state_to_plain", "write_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "fingerprint",
+    "read_checkpoint",
+    "records_from_plain",
+    "records_to_plain",
+    "restore_state",
+    "state_to_plain",
+    "write_checkpoint",
+]
 
 #: Version of the content; a file of another one is refused.
 FORMAT = 1
@@ -173,3 +194,71 @@ def _restore_stream(stream: BatchStream, plain: Mapping[str, Any], streams: Rand
         pass
     streams.order.set_state(after[0])
     streams.augmentation.set_state(after[1])
+
+
+def records_to_plain(records: Sequence[EpochRecord]) -> dict[str, Any]:
+    """Epochs as tensors and plain data; what all of them share stands there once."""
+    stats = [record.weights for record in records if record.weights is not None]
+    return {
+        "layout": _plain(dataclasses.asdict(stats[0].layout)) if stats else None,
+        "epochs": [
+            vars(record) | {"weights": None if record.weights is None else _stats_to_plain(record.weights)}
+            for record in records
+        ],
+    }
+
+
+def records_from_plain(plain: Mapping[str, Any]) -> tuple[EpochRecord, ...]:
+    """The epochs that `records_to_plain` was given."""
+    layout = None if plain["layout"] is None else _layout(plain["layout"])
+    return tuple(
+        EpochRecord(**epoch | {"weights": None if layout is None else _stats_from_plain(epoch["weights"], layout)})
+        for epoch in plain["epochs"]
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Without enums and tuples, of which `torch.load` knows nothing or makes lists."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _layout(plain: Mapping[str, Any]) -> WeightLayout:
+    return WeightLayout(
+        tuple(TensorInfo(**one | {"kind": TensorKind(one["kind"])}) for one in plain["tensors"]),
+        tuple(ActivationInfo(**one) for one in plain["activations"]),
+        tuple(BlockInfo(**one) for one in plain["blocks"]),
+        plain["minkowski_p"],
+    )
+
+
+def _stats_to_plain(stats: WeightStats) -> dict[str, Any]:
+    steps = stats.block_steps
+    return {
+        "records": [
+            [one.epoch, one.step, torch.from_numpy(one.values), torch.from_numpy(one.histograms)]
+            for one in stats.records
+        ],
+        "dead": None if stats.dead is None else list(stats.dead),
+        "block_steps": None
+        if steps is None
+        else [torch.from_numpy(np.ascontiguousarray(array)) for array in vars(steps).values()],
+    }
+
+
+def _stats_from_plain(plain: Mapping[str, Any] | None, layout: WeightLayout) -> WeightStats | None:
+    if plain is None:
+        return None
+    records = (
+        WeightRecord(epoch, step, values.numpy(), counts.numpy()) for epoch, step, values, counts in plain["records"]
+    )
+    steps = plain["block_steps"]
+    return WeightStats(
+        layout,
+        tuple(records),
+        None if plain["dead"] is None else tuple(plain["dead"]),
+        None if steps is None else BlockSteps(*(array.numpy() for array in steps)),
+    )

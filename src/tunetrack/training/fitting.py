@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialC
 from tunetrack.training.checkpoint import (
     fingerprint,
     read_checkpoint,
+    records_from_plain,
+    records_to_plain,
     restore_state,
     state_to_plain,
     write_checkpoint,
@@ -182,6 +184,7 @@ class Fit:
             epoch_seconds=time.perf_counter() - start,
             images_per_second=trained.images / seconds,
             weights=None if state.recorder is None or units is None else state.recorder.end_epoch(units.dead()),
+            ended=time.time(),
         )
 
     def _train(self, forward: Forward) -> TrainedEpoch:
@@ -198,20 +201,28 @@ class Fit:
                     "is any, sees micro-batches.",
                 )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, records: Sequence[EpochRecord] = ()) -> None:
         """Write the run's whole state, between two epochs; `resume` goes on from it to the same bits.
+
+        Args:
+            path: the file.
+            records: of the epochs so far, to be kept with it.
 
         Raises:
             CheckpointError: the disk is full or read-only.
         """
         head = fingerprint(self.config, self.data) | {"seeds": dataclasses.asdict(self.seeds)}
-        write_checkpoint(path, head | {"state": state_to_plain(self.state)})
+        kept = {"state": state_to_plain(self.state), "records": records_to_plain(records)}
+        write_checkpoint(path, head | kept)
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path) -> tuple[EpochRecord, ...]:
         """Go on where a run of the same configuration on the same data was when it was saved; call it before iterating.
 
         With `trainer.deterministic`, on the same machine and number of threads, what follows equals what the saved run
         would have done, to the last bit: weights, records, and their weight statistics.
+
+        Returns:
+            The records that were kept with it.
 
         Raises:
             CheckpointError: the file cannot be read, or is that of another run.
@@ -228,6 +239,7 @@ class Fit:
         self.seeds = StreamSeeds(**content["seeds"])
         self._state, self._validated = None, None
         restore_state(self.state, content["state"])
+        return records_from_plain(content["records"])
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """A copy of the weights and buffers: on the CPU, contiguous, float32 (counters int64), under plain names."""
