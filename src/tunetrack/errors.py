@@ -10,7 +10,8 @@ The tree::
     ├── LedgerError              6   the search state cannot be read or written
     ├── TrackingError            7   the tracking server or store cannot be reached or written
     ├── StudyFailedError         8   the study ended without one finished trial
-    └── OutOfMemoryError         9   a trial needs more memory than there is
+    ├── OutOfMemoryError         9   a trial needs more memory than there is
+    └── CheckpointError         10   a checkpoint cannot be read or written
 
     KeyboardInterrupt
     └── InterruptedStudyError  128 + the signal's number (130 SIGINT, 143 SIGTERM), as shells expect
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "CheckpointError",
     "DataError",
     "InfeasibleConfigError",
     "InterruptedStudyError",
@@ -120,6 +122,12 @@ class OutOfMemoryError(TunetrackError):
     """A trial needs more memory than there is, also with the smallest batches."""
 
     exit_code = 9
+
+
+class CheckpointError(TunetrackError):
+    """The state of a trial cannot be written, read back, or does not belong to the trial."""
+
+    exit_code = 10
 
 
 class InterruptedStudyError(KeyboardInterrupt):

@@ -67,6 +67,8 @@ class EpochRecord:
         epoch_seconds: wall time of training and validation, seconds.
         images_per_second: training images seen, divided by the training time alone.
         weights: per-layer statistics, where the study asks for them.
+        ended: when the epoch ended, seconds since 1970; a trial that goes on from a checkpoint keeps it, so that MLflow
+            sees the same points again and not others. 0: not known.
     """
 
     epoch: int
@@ -78,6 +80,7 @@ class EpochRecord:
     epoch_seconds: float
     images_per_second: float
     weights: WeightStats | None = None
+    ended: float = 0.0
 
     def metrics(self) -> dict[str, float]:
         """The numbers under the names that they have in MLflow and in objectives."""

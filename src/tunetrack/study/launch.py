@@ -70,7 +70,8 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
         ledger = _open_ledger(spec, wanted)
         with StopSignals() as stop:
             run = _open_run(spec, ledger, wanted, store)
-            worker = Worker(spec, ledger, run, sets, wanted.progress, stop)
+            checkpoints = wanted.place.checkpoints / ledger.name
+            worker = Worker(spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
             try:
                 _search(worker, sample)
                 result = _finish(worker, store, wanted.place)

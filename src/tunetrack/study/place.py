@@ -46,6 +46,11 @@ class Place:
         """The folder of the artifacts of a local tracking store."""
         return self.home.resolve() / "artifacts"
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the states of trials that are under way."""
+        return self.home.resolve() / "checkpoints"
+
     def make(self) -> None:
         """Creates the folder.
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tunetrack import training
-from tunetrack.errors import InfeasibleConfigError, LedgerError, TrackingError, TrainingDivergedError, TunetrackError
+from tunetrack.errors import (
+    CheckpointError,
+    InfeasibleConfigError,
+    LedgerError,
+    TrackingError,
+    TrainingDivergedError,
+    TunetrackError,
+)
 from tunetrack.spec import (
     EpochRecord,
     Evaluation,
@@ -35,12 +44,16 @@ class TrialWatch:
         interruptible: entered while the trainer computes, left while anything is written.
         conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
         finding: called with everything that a rule of `weights.health` finds, once a rule.
+        checkpoint: where the trial's state is kept after every epoch, and gone on from where it is; None: nowhere.
+        note: told what the user should know, as a sentence.
     """
 
     epoch: Callable[[EpochRecord, float], bool] = lambda record, value: False
     interruptible: Callable[[], AbstractContextManager[object]] = nullcontext
     conditions: Callable[[TrialConditions], None] = lambda conditions: None
     finding: Callable[[Finding], None] = lambda finding: None
+    checkpoint: Path | None = None
+    note: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True)
@@ -111,8 +124,9 @@ class _Run:
         """Trains, and says how that ended."""
         fit, watch = self._fit, self._watch
         try:
+            kept = self._resumed()
             self._tell_conditions()
-            for record in _interruptibly(iter(fit), watch):
+            for record in itertools.chain(kept, self._saved(_interruptibly(iter(fit), watch), kept)):
                 self._records.append(record)
                 self._tell_conditions()
                 stop = watch.epoch(record, running_value(self._objectives[0], self._records, self._model))
@@ -138,6 +152,31 @@ class _Run:
         self._tell_conditions()
         outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=self._metrics())
         return TrialResult(outcome, tuple(self._records), traceback=text, findings=self._judge.findings)
+
+    def _resumed(self) -> tuple[EpochRecord, ...]:
+        """Goes on from the checkpoint, where there is one; the epochs that it holds."""
+        path = self._watch.checkpoint
+        if path is None or not path.exists():
+            return ()
+        try:
+            with self._watch.interruptible():
+                return self._fit.resume(path)
+        except CheckpointError as error:
+            self._watch.note(f"{error} This trial begins anew.")
+            return ()
+
+    def _saved(self, epochs: Iterator[EpochRecord], kept: Sequence[EpochRecord]) -> Iterator[EpochRecord]:
+        """The epochs; each is in the checkpoint before anybody else hears of it, so that none can be lost."""
+        path, so_far = self._watch.checkpoint, list(kept)
+        for record in epochs:
+            so_far.append(record)
+            if path is not None:
+                try:
+                    self._fit.save(path, so_far)
+                except CheckpointError as error:
+                    self._watch.note(f"{error} Training goes on; should it be interrupted, it begins anew.")
+                    path = None
+            yield record
 
     def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         for finding in findings:

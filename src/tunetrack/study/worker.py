@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError
 from tunetrack.ledger import Ledger, Ticket
@@ -42,6 +44,7 @@ class Worker:
         progress: told of every step.
         stop: signals that end the loop.
         train: runs one configuration; anything but `run_trial` is for measuring what the rest costs.
+        checkpoints: folder of the states of this study's trials that are under way; None: none are kept.
     """
 
     spec: StudySpec
@@ -51,6 +54,7 @@ class Worker:
     progress: Progress
     stop: StopSignals
     train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
+    checkpoints: Path | None = None
     _started: float = 0.0
     _spent_before: float = 0.0
 
@@ -109,7 +113,14 @@ class Worker:
             raise
         self.ledger.tell(ticket, result.outcome, config_key(config))
         trial.finish(result.outcome, trial_artifacts(config, result))
+        if (checkpoint := self._checkpoint(ticket)) is not None:
+            checkpoint.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty, where other trials are under way; or never made
+                checkpoint.parent.rmdir()
         self.progress.trial_finished(ticket.number, result.outcome)
+
+    def _checkpoint(self, ticket: Ticket) -> Path | None:
+        return None if self.checkpoints is None else self.checkpoints / f"{ticket.number}.pt"
 
     def _result(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
         twin = self.ledger.find_duplicate(config_key(config))
@@ -125,7 +136,14 @@ class Worker:
         def watch_health(finding: Finding) -> None:
             self.progress.found(ticket.number, finding)
 
-        watch = TrialWatch(watch_epoch, self.stop.interruptible, trial.log_conditions, watch_health)
+        watch = TrialWatch(
+            watch_epoch,
+            self.stop.interruptible,
+            trial.log_conditions,
+            watch_health,
+            self._checkpoint(ticket),
+            self.progress.note,
+        )
         try:
             data = self.sets.get(config)
         except DataError as error:  # a data setting that is searched may ask for more images than there are

@@ -62,7 +62,10 @@ class TrialRun:
         """
         with self._study.writer.on_callers_account():
             self._epochs.append(record)
-            self._study.writer.submit(_metrics_batch(self._slot, record.metrics(), record.epoch))
+            # Under the epoch's own time: a trial that goes on from a checkpoint gives the same points again, and MLflow
+            # keeps equal points once.
+            ended = round(1000 * record.ended) or None
+            self._study.writer.submit(_metrics_batch(self._slot, record.metrics(), record.epoch, ended))
 
     def log_conditions(self, conditions: TrialConditions) -> None:
         """Queue what the trial really uses, as tags: a trial that is run again may find other conditions.
@@ -309,8 +312,8 @@ def _health_tags(findings: Sequence[Finding], notes: Sequence[str]) -> dict[str,
     }
 
 
-def _metrics_batch(slot: RunSlot, metrics: Mapping[str, float], step: int) -> Batch:
-    now = _now()
+def _metrics_batch(slot: RunSlot, metrics: Mapping[str, float], step: int, at: int | None = None) -> Batch:
+    now = at or _now()
     # MLflow stores infinity as 1.8e308, which ruins every axis; NaN says as much and is left out of plots.
     finite = {name: (math.nan if math.isinf(value) else float(value)) for name, value in metrics.items()}
     return Batch(slot, metrics=[(name, value, now, step) for name, value in finite.items()])

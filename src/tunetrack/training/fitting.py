@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from tunetrack.errors import InfeasibleConfigError, TrainingDivergedError
+from tunetrack.errors import CheckpointError, InfeasibleConfigError, TrainingDivergedError
 from tunetrack.spec.config import TrainerConfig, TrialConfig
 from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, TrialConditions
+from tunetrack.training.checkpoint import (
+    fingerprint,
+    read_checkpoint,
+    records_from_plain,
+    records_to_plain,
+    restore_state,
+    state_to_plain,
+    write_checkpoint,
+)
 from tunetrack.training.data import ResidentData
 from tunetrack.training.evaluation import evaluate_model
 from tunetrack.training.fast import accelerated
@@ -173,6 +184,7 @@ class Fit:
             epoch_seconds=time.perf_counter() - start,
             images_per_second=trained.images / seconds,
             weights=None if state.recorder is None or units is None else state.recorder.end_epoch(units.dead()),
+            ended=time.time(),
         )
 
     def _train(self, forward: Forward) -> TrainedEpoch:
@@ -188,6 +200,46 @@ class Fit:
                     f"{self.micro_batch}. The gradient is that of the whole batch; batch normalisation, where there "
                     "is any, sees micro-batches.",
                 )
+
+    def save(self, path: Path, records: Sequence[EpochRecord] = ()) -> None:
+        """Write the run's whole state, between two epochs; `resume` goes on from it to the same bits.
+
+        Args:
+            path: the file.
+            records: of the epochs so far, to be kept with it.
+
+        Raises:
+            CheckpointError: the disk is full or read-only.
+        """
+        head = fingerprint(self.config, self.data) | {"seeds": dataclasses.asdict(self.seeds)}
+        kept = {"state": state_to_plain(self.state), "records": records_to_plain(records)}
+        write_checkpoint(path, head | kept)
+
+    def resume(self, path: Path) -> tuple[EpochRecord, ...]:
+        """Go on where a run of the same configuration on the same data was when it was saved; call it before iterating.
+
+        With `trainer.deterministic`, on the same machine and number of threads, what follows equals what the saved run
+        would have done, to the last bit: weights, records, and their weight statistics.
+
+        Returns:
+            The records that were kept with it.
+
+        Raises:
+            CheckpointError: the file cannot be read, or is that of another run.
+            OutOfMemoryError: the model alone is too large.
+        """
+        content = read_checkpoint(path)
+        expected = fingerprint(self.config, self.data)
+        other = [key for key, value in expected.items() if content.get(key) != value]
+        if other:
+            raise CheckpointError(
+                f"the checkpoint {path} belongs to another run: its {' and '.join(other)} differ"
+                f"{'s' if len(other) == 1 else ''}. Delete it to begin the trial anew."
+            )
+        self.seeds = StreamSeeds(**content["seeds"])
+        self._state, self._validated = None, None
+        restore_state(self.state, content["state"])
+        return records_from_plain(content["records"])
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """A copy of the weights and buffers: on the CPU, contiguous, float32 (counters int64), under plain names."""

@@ -8,6 +8,8 @@ its body do not count; those of its projection do, since there the names of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import nn
@@ -58,6 +60,15 @@ class BlockWatch:
         stacked = torch.stack(self._distances).cpu().double().numpy() if count else np.zeros((0, 2, len(self.blocks)))
         self._steps, self._distances = [], []
         return BlockSteps(steps, stacked[:, 0], stacked[:, 1])
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The weights that later distances are taken to."""
+        return {"initial": self._initial.flat, "previous": self._previous.flat}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from where `state_dict` was called."""
+        self._initial.flat.copy_(state["initial"])
+        self._previous.flat.copy_(state["previous"])
 
     def _by_block(self, other: FlatCopy) -> torch.Tensor:
         changes = torch._foreach_sub([tensor.detach() for tensor in self._tensors], other.views)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,6 +96,30 @@ class WeightRecorder:
         records, self._pending = tuple(self._pending), []
         steps: BlockSteps | None = None if self._blocks is None else self._blocks.taken()
         return WeightStats(self.layout, records, dead, steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later records depend on, between two epochs: tensors and plain data."""
+        return {
+            "steps": self.steps,
+            "taken": self._taken,
+            "recorded_at": self._recorded_at,
+            "initial": self._beside.initial.flat,
+            "previous": self._beside.previous.flat,
+            "direction": self._beside.direction.flat,
+            "initial_sums": None if self._initial is None else torch.from_numpy(self._initial),
+            "previous_sums": None if self._previous is None else torch.from_numpy(self._previous),
+            "blocks": None if self._blocks is None else self._blocks.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was called, on the same network."""
+        self.steps, self._taken, self._recorded_at = state["steps"], state["taken"], state["recorded_at"]
+        for name in ("initial", "previous", "direction"):
+            getattr(self._beside, name).flat.copy_(state[name])
+        self._initial, self._previous = state["initial_sums"].numpy(), state["previous_sums"].numpy()
+        self._pending = self._pending if self.steps == 0 else []  # the initial state comes with the first epoch
+        if self._blocks is not None:
+            self._blocks.load_state_dict(state["blocks"])
 
     def _records_after(self, steps: int) -> bool:
         every = self._config.every_steps
