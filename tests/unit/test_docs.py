@@ -126,3 +126,28 @@ def test_the_numbers_of_the_performance_page_are_those_of_the_benchmarks() -> No
         ),
     ):
         assert words in text, words
+
+
+def test_what_weight_statistics_cost_is_as_measured() -> None:
+    nets = result_of("weight_stats")["nets"]
+    shares = [f"{net['share_inside_percent']['every_epoch']['median']} percent" for net in nets.values()]
+    assert f"| {', '.join(shares)} |" in words_of("README.md")
+    text = words_of("docs/performance.md")
+    for name, net in nets.items():
+        inside, ratio = net["share_inside_percent"], net["epoch_time_ratio"]
+        for arm, words in (("every_epoch", f"| {name} | every epoch"), ("every_step", "| | every step")):
+            assert f"{words} | {in_rounds(inside[arm])} | {in_rounds(ratio[arm])} |" in text
+        assert f"| | the naive way, every epoch | | {in_rounds(ratio['naive'])} |" in text
+    assert all(net["share_inside_percent"]["every_epoch"]["median"] < 2 for net in nets.values())
+    assert all(net["share_inside_percent"]["every_step"]["median"] < 15 for net in nets.values())
+
+
+def test_what_health_rules_save_is_as_measured() -> None:
+    result = result_of("health")
+    rules = result["health"]
+    words = (
+        f"| health rules | {rules['trials_ended']} | {rules['epochs_saved_percent']:.0f} % | "
+        f"{rules['ended_of_the_best_quarter']} | {rules['best_accuracy_percent']} % | "
+        f"{rules['best_of_those_ended_percent']} % |"
+    )
+    assert words in words_of("docs/weight-statistics.md")
