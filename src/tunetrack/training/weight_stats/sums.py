@@ -1,8 +1,8 @@
-"""Knows the sums that all weight statistics are made of, taken in one pass over every tensor.
+"""Knows the sums that all weight statistics are made of.
 
-A record looks at each weight once: as it is, beside the initial one, the one of the previous record, and the one before
-the last step. On the CPU one loop does that, compiled by numba; elsewhere torch does it for all tensors at a time, over
-one flat buffer, so that the number of kernels does not grow with the number of layers.
+A record looks at each weight as it is, beside the initial one, the one of the previous record, and the one before the
+last step. On the CPU loops compiled by numba do that where the weights lie; elsewhere torch does it for all tensors at
+a time, over one flat buffer, so that the number of kernels does not grow with the number of layers.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Sums:
 
 
 class _NumbaSums(Sums):
-    """On the CPU: one loop over each tensor."""
+    """On the CPU: a few loops over each tensor."""
 
     def measure(self, beside: Beside, *, first: bool = False) -> tuple[SumsRow, NDArray[np.int64]]:
         rows = np.zeros((len(self._tensors), len(SUMS)))
