@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -34,6 +36,9 @@ from tunetrack.study.objectives import final_metrics, running_value
 
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
 
+#: Most of a trial's time that its checkpoints may take; where writing one takes more, some epochs go without.
+CHECKPOINT_SHARE = 0.05
+
 
 @dataclass(frozen=True)
 class TrialWatch:
@@ -44,7 +49,7 @@ class TrialWatch:
         interruptible: entered while the trainer computes, left while anything is written.
         conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
         finding: called with everything that a rule of `weights.health` finds, once a rule.
-        checkpoint: where the trial's state is kept after every epoch, and gone on from where it is; None: nowhere.
+        checkpoint: where the trial's state is kept after its epochs, and gone on from where it is; None: nowhere.
         note: told what the user should know, as a sentence.
     """
 
@@ -162,20 +167,24 @@ class _Run:
             with self._watch.interruptible():
                 return self._fit.resume(path)
         except CheckpointError as error:
-            self._watch.note(f"{error} This trial begins anew.")
+            self._watch.note(f"This trial begins anew: {error}")
             return ()
 
     def _saved(self, epochs: Iterator[EpochRecord], kept: Sequence[EpochRecord]) -> Iterator[EpochRecord]:
-        """The epochs; each is in the checkpoint before anybody else hears of it, so that none can be lost."""
+        """The epochs; each is in the checkpoint before anybody else hears of it, unless epochs are very short."""
         path, so_far = self._watch.checkpoint, list(kept)
+        saved, cost = -math.inf, 0.0
         for record in epochs:
             so_far.append(record)
-            if path is not None:
+            now = time.perf_counter()
+            if path is not None and (now - saved) * CHECKPOINT_SHARE >= cost:
                 try:
                     self._fit.save(path, so_far)
                 except CheckpointError as error:
-                    self._watch.note(f"{error} Training goes on; should it be interrupted, it begins anew.")
+                    self._watch.note(f"{error}. Training goes on; should it be interrupted, it will begin anew.")
                     path = None
+                saved = time.perf_counter()
+                cost = saved - now
             yield record
 
     def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

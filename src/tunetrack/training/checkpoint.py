@@ -88,7 +88,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
             os.close(folder)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
         beside.unlink(missing_ok=True)
-        raise CheckpointError(f"the checkpoint {path} cannot be written: {error}. Free some space there.") from error
+        raise CheckpointError(f"the checkpoint {path} cannot be written: {error}") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -102,11 +102,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file makes torch's reader raise whatever its bytes happen to mean
         wrong = "it is damaged, or holds something other than tensors and plain data"
         reason = error.strerror if isinstance(error, OSError) else wrong
-        raise CheckpointError(
-            f"the checkpoint {path} cannot be read: {reason}. Delete it to begin the trial anew."
-        ) from error
+        raise CheckpointError(f"the checkpoint {path} cannot be read: {reason}; begin anew without it") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"the checkpoint {path} holds no training run. Delete it to begin the trial anew.")
+        raise CheckpointError(f"the checkpoint {path} holds no training run; begin anew without it")
     return content
 
 

@@ -234,7 +234,7 @@ class Fit:
         if other:
             raise CheckpointError(
                 f"the checkpoint {path} belongs to another run: its {' and '.join(other)} differ"
-                f"{'s' if len(other) == 1 else ''}. Delete it to begin the trial anew."
+                f"{'s' if len(other) == 1 else ''}; begin anew without it"
             )
         self.seeds = StreamSeeds(**content["seeds"])
         self._state, self._validated = None, None

@@ -25,7 +25,7 @@ from tunetrack.spec.weight_records import WeightStats
 from tunetrack.training import ResidentData, checkpoint
 
 ConfigMaker = Callable[..., TrialConfig]
-TIMES = ("epoch_seconds", "images_per_second", "weights")
+TIMES = ("epoch_seconds", "images_per_second", "ended", "weights")
 
 CASES: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": {"name": "adam", "lr": 0.01}},
@@ -164,7 +164,7 @@ def test_another_run_is_refused(make_config: ConfigMaker, digits: ResidentData, 
         ({"optimizer": {"name": "adam", "lr": 0.5}}, "config differs"),
         ({"weights": {"every_steps": 3}}, "weights differs"),
     ):
-        with pytest.raises(CheckpointError, match=f"belongs to another run: its {what}.*Delete it"):
+        with pytest.raises(CheckpointError, match=f"belongs to another run: its {what}; begin anew"):
             training.fit(make_config(**settings), digits).resume(file)
     other = make_config(data={"train": 128})
     with pytest.raises(CheckpointError, match="config and data differ"):
@@ -187,7 +187,7 @@ def test_damaged_files_are_told(damage: str, make_config: ConfigMaker, digits: R
     else:
         content = {"cut": file.read_bytes()[:-2000], "empty": b"", "text": b"hello"}[damage]
         file.write_bytes(content)
-    with pytest.raises(CheckpointError, match="Delete it to begin the trial anew"):
+    with pytest.raises(CheckpointError, match="begin anew without it"):
         training.fit(make_config(), digits).resume(file)
     with pytest.raises(CheckpointError):
         training.fit(make_config(), digits).resume(tmp_path / "missing.pt")

@@ -86,7 +86,11 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
 @pytest.mark.parametrize(
     ("large", "words"),
     [
-        (_tree(512, 8, 256), "out of memory even with one image at a time: "),  # 256 MiB a map of one image
+        (
+            # 256 MiB a map of one image, and few weights
+            _tree(512, 8, 256) | {"model": {"filters": 256, "num_layers": 2, "pool_size": 8}},
+            "out of memory even with one image at a time: ",
+        ),
         (
             _tree(512, 8, 4096) | {"model": {"filters": 4096, "convs_per_layer": 2, "pool_size": 8}},
             "out of memory where",
