@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ class Beside:
     before: FlatCopy | None = None
 
 
-class Sums:
+class Sums(ABC):
     """Takes the sums of all tensors of a network.
 
     Args:
@@ -94,6 +95,7 @@ class Sums:
         self._tensors = list(tensors)
         self._ends, self._p, self._near_zero = ends, p, near_zero
 
+    @abstractmethod
     def measure(self, beside: Beside, *, first: bool = False) -> tuple[SumsRow, NDArray[np.int64]]:
         """All sums of the weights as they now are.
 
@@ -104,7 +106,6 @@ class Sums:
         Returns:
             float64 (tensors, len(SUMS)) and int64 (tensors, BINS + 2).
         """
-        raise NotImplementedError
 
     def _gradients(self) -> list[torch.Tensor | None]:
         return [None if tensor.grad is None else tensor.grad.detach() for tensor in self._tensors]
