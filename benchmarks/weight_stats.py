@@ -137,7 +137,7 @@ def measured(options: dict[str, Any], net: dict[str, Any], folder: Path) -> dict
     for owner, name in ((WeightRecorder, "before_step"), (WeightRecorder, "after_step"), (WeightRecorder, "end_epoch")):
         setattr(owner, name, clock.around(getattr(owner, name)))
     DeadUnits._hook = hooks_timed(DeadUnits._hook, clock)  # type: ignore[method-assign]
-    DeadUnits.after_batch = clock.around(DeadUnits.after_batch)  # type: ignore[method-assign]
+    DeadUnits.between_batches = clock.around(DeadUnits.between_batches)  # type: ignore[method-assign]
     for number in range(options["rounds"] + 1):  # the first round compiles and fills caches, and is not counted
         names = list(arms)
         for name in names[number % len(names) :] + names[: number % len(names)]:

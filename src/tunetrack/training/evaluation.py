@@ -62,7 +62,7 @@ def _measure(
     changes = validation_changes(config.data, len(part), data.device) if split == "validation" else None
     was_training = model.training
     model.eval()
-    watch = None if units is None else units.after_batch
+    watch = None if units is None else units.between_batches
     try:
         with units.watching() if units is not None else nullcontext():
             (total, answers), _ = halved_until_it_fits(
@@ -84,8 +84,11 @@ def _answers(
     """Summed loss and predicted classes; one wait for the device, at the end.
 
     Args:
-        faster: called after each batch; whether the model can be made faster than it was, since hooks are gone.
+        faster: called before the first and after each batch; whether the model can be made faster than it was, since
+            hooks are gone.
     """
+    if faster is not None:
+        faster()  # what an attempt that ran out of memory has left in the middle of a batch is forgotten
     normalise, forward = Normaliser(data), accelerated(model, data.device)
     total = torch.zeros((), dtype=sum_dtype(data.device), device=data.device)
     answers = []

@@ -105,3 +105,26 @@ def test_a_layer_that_is_never_reached_is_not_called_dead() -> None:
             return self.relu(flat) if len(images) == 1 else flat
 
     assert looked_at(Sometimes(), brightness([0, 255])) == (0,)
+
+
+def test_a_shortage_of_memory_in_the_middle_of_a_batch_does_no_harm() -> None:
+    """The batch is halved and begun anew, so the calls of a module that is called twice are counted anew as well."""
+
+    class Short(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu = nn.ReLU()
+            self.failures = 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            flat = images.flatten(1)
+            first = self.relu(flat + 1.0)
+            if len(images) > 1 and not self.failures:
+                self.failures += 1
+                raise RuntimeError("out of memory")
+            second = self.relu(torch.cat((flat - 5.0, flat + 5.0), dim=1))
+            return torch.cat((first, second[:, :1]), dim=1)
+
+    model = Short()
+    assert looked_at(model, brightness([0, 255, 100, 30])) == (0, 1)
+    assert model.failures == 1

@@ -51,7 +51,7 @@ class DeadUnits:
                 handle.remove()
             self._handles = {}
 
-    def after_batch(self) -> bool:
+    def between_batches(self) -> bool:
         """Stops watching the layers all of whose units live; whether there was one, so that a faster model is there."""
         self._seen = {}
         done = [name for name in self._handles if self._all_live(name)]
