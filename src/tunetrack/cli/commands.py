@@ -169,15 +169,9 @@ def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | No
 
 @click.command()
 @click.argument("study")
-@click.option("--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True)
+@options.page_format
 @click.option("--beside", multiple=True, metavar="STUDY", help="Compare it with the same reference. May be repeated.")
-@click.option(
-    "--output",
-    "--out",
-    type=options.OptionalPath(path_type=Path, dir_okay=False),
-    default=None,
-    help="The page's file.",
-)
+@options.page_output
 @options.home
 @options.tracking_uri
 def report(study: str, form: str, beside: tuple[str, ...], output: Path | None, **rest: Any) -> None:
@@ -201,14 +195,8 @@ def report(study: str, form: str, beside: tuple[str, ...], output: Path | None, 
     default=None,
     help="Which to compare, such as 3,7, or all.  [default: the best 4, and the best of every further network]",
 )
-@click.option("--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True)
-@click.option(
-    "--output",
-    "--out",
-    type=options.OptionalPath(path_type=Path, dir_okay=False),
-    default=None,
-    help="The page's file.",
-)
+@options.page_format
+@options.page_output
 @options.json_flag
 @options.home
 @options.tracking_uri

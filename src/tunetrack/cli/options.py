@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["data_dir", "home", "json_flag", "overrides", "tracking_uri"]
+__all__ = ["data_dir", "home", "json_flag", "overrides", "page_format", "page_output", "tracking_uri"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -100,5 +100,15 @@ overrides: Decorator = click.option(
     multiple=True,
     metavar="PATH=VALUE",
     help="Replace a value or range of the study file, such as trainer.epochs=3. May be repeated.",
+)
+page_format: Decorator = click.option(
+    "--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True
+)
+page_output: Decorator = click.option(
+    "--output",
+    "--out",
+    type=OptionalPath(path_type=Path, dir_okay=False),
+    default=None,
+    help="The page's file.",
 )
 json_flag: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
