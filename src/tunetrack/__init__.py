@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
     from tunetrack.api.reading import StudyResult, load_study
-    from tunetrack.api.studies import run_study, train
+    from tunetrack.api.studies import resume_study, run_study, train
 
 __all__ = [
     "StudyResult",
@@ -23,6 +23,7 @@ __all__ = [
     "list_studies",
     "load_study",
     "optuna_objective",
+    "resume_study",
     "run_study",
     "train",
 ]
@@ -34,6 +35,7 @@ _MODULES = {
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",
     "optuna_objective": "tunetrack.api.objectives",
+    "resume_study": "tunetrack.api.studies",
     "run_study": "tunetrack.api.studies",
     "train": "tunetrack.api.studies",
 }

@@ -11,7 +11,8 @@ The tree::
     ├── TrackingError            7   the tracking server or store cannot be reached or written
     ├── StudyFailedError         8   the study ended without one finished trial
     ├── OutOfMemoryError         9   a trial needs more memory than there is
-    └── CheckpointError         10   a checkpoint cannot be read or written
+    ├── CheckpointError         10   a checkpoint cannot be read or written
+    └── LeaseLostError          11   another worker has taken over the trial
 
     KeyboardInterrupt
     └── InterruptedStudyError  128 + the signal's number (130 SIGINT, 143 SIGTERM), as shells expect
@@ -29,6 +30,7 @@ __all__ = [
     "DataError",
     "InfeasibleConfigError",
     "InterruptedStudyError",
+    "LeaseLostError",
     "LedgerError",
     "OutOfMemoryError",
     "Problem",
@@ -128,6 +130,12 @@ class CheckpointError(TunetrackError):
     """The state of a trial cannot be written, read back, or does not belong to the trial."""
 
     exit_code = 10
+
+
+class LeaseLostError(TunetrackError):
+    """This worker was silent for so long that another one took over its trial; what it found does not count."""
+
+    exit_code = 11
 
 
 class InterruptedStudyError(KeyboardInterrupt):

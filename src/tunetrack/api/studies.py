@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunetrack.api.reports import log_report
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import StudyFailedError
+from tunetrack.errors import LedgerError, StudyFailedError
+from tunetrack.ledger import Ledger
 from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
 from tunetrack.study.launch import Launch, launch
@@ -16,7 +19,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress
 from tunetrack.study.result import StudyResult
 
-__all__ = ["launch_study", "run_study", "train"]
+__all__ = ["launch_study", "resume_spec", "resume_study", "run_study", "train"]
 
 
 def run_study(
@@ -51,6 +54,43 @@ def run_study(
     return launch_study(spec, Launch(place, resume=resume, progress=progress or Progress()))
 
 
+def resume_study(
+    name: str,
+    *,
+    home: str | Path = "mlruns",
+    tracking_uri: str | None = None,
+    progress: Progress | None = None,
+    **overrides: Any,
+) -> StudyResult:
+    """Goes on with a study that was interrupted or whose budget has grown; it needs no study file.
+
+    Args:
+        name: as `list_studies` gives it.
+        home: the folder that it was run in.
+        tracking_uri: where its runs are; default: where they were written.
+        progress: told of every step; default: silent.
+        **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change.
+
+    Raises:
+        TunetrackError: as `run_study`.
+    """
+    place = Place(Path(home), tracking_uri)
+    spec = resume_spec(name, place, override_paths(overrides))
+    return launch_study(spec, Launch(place, resume=True, name=name, progress=progress or Progress()))
+
+
+def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = None) -> StudySpec:
+    """The study file of a study in the ledger, with overrides.
+
+    Raises:
+        LedgerError: there is no such study.
+        SpecError: an override is wrong.
+    """
+    if not place.has_ledger:
+        raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
+    return load_study_file(Ledger.load(place.ledger, name).spec.document, overrides)
+
+
 def train(
     config: Source, *, home: str | Path = "mlruns", tracking_uri: str | None = None, **overrides: Any
 ) -> StudyResult:
@@ -77,8 +117,15 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
         StudyFailedError: no trial gave a value.
         TunetrackError: as `run_study`.
     """
+    if wanted.name is not None and wanted.place.tracking_uri is None:
+        wanted = replace(wanted, place=_place_of(wanted.name, wanted.place))
     result = launch(spec, wanted)
     log_report(result)
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result
+
+
+def _place_of(name: str, place: Place) -> Place:
+    """The place with the tracking store that the study was written to."""
+    return replace(place, tracking_uri=Ledger.load(place.ledger, name).attributes().get("mlflow_tracking_uri"))

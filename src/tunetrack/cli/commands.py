@@ -58,7 +58,7 @@ def run(
     spec = load_study_file(study, _collected(overrides, trials=trials, seconds=seconds, data_dir=data_dir))
     place = Place(rest["home"], rest["tracking_uri"])
     with display.progress() as progress:
-        wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress)
+        wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress=progress)
         result = launch_study(spec, wanted)
     tables.print_result(result, place)
 

@@ -140,6 +140,9 @@ class Budget(Config):
 
     trials: Annotated[int, Field(ge=1)] | None = Field(None, description="number of trials")
     seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="no trial starts after that time")
+    retries: Annotated[int, Field(ge=0)] = Field(
+        2, description="how often a trial is run again whose worker was killed; then it has FAILED"
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Budget:

@@ -37,6 +37,9 @@ class Launch:
             study is resumed.
         run_id: an MLflow run that becomes a new study's own, as `mlflow run` opens one.
         resume: go on with the latest study of this name instead of starting a new one.
+        name: with `resume`, the very study to go on with, by its name in the ledger.
+        accept_changes: with `resume`, go on also where the study file has changed; the change is recorded.
+        died: how the worker ended that ran the study before, where somebody saw it: "killed by signal 9 (SIGKILL)".
         progress: told of every step.
     """
 
@@ -44,6 +47,9 @@ class Launch:
     experiment: str | None = None
     run_id: str | None = None
     resume: bool = False
+    name: str | None = None
+    accept_changes: bool = False
+    died: str = ""
     progress: Progress = field(default_factory=Progress)
 
 
@@ -88,7 +94,7 @@ def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
     url = wanted.place.ledger
     if not wanted.resume:
         return Ledger.create(url, spec, unused_name(url, spec.name))
-    name = latest_name(url, spec.name)
+    name = wanted.name or latest_name(url, spec.name)
     if name is None:
         raise LedgerError(f"there is no study {spec.name!r} to resume in {wanted.place.home}; run it without --resume")
     ledger = Ledger.load(url, name, spec)
