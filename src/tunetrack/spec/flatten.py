@@ -41,7 +41,8 @@ def trial_params(config: TrialConfig, searched: Iterable[str] = ()) -> dict[str,
     """What is logged as the parameters of a trial's run: every leaf that has a value, defaults included.
 
     A null counts as a value where it is not the default, as in ``trainer.seed: null``. What is measured (`weights`) is
-    no hyperparameter: of it only what the study file says is logged.
+    no hyperparameter: of it only what the study file says is logged. Nor is the place of the data, which may be another
+    one when a trial is run again, while a parameter in MLflow cannot change.
 
     Args:
         config: the trial's.
@@ -50,10 +51,12 @@ def trial_params(config: TrialConfig, searched: Iterable[str] = ()) -> dict[str,
     searched = tuple(searched)
     said = flatten(config.model_dump(mode="json", exclude_defaults=True))
     leaves = flatten(config.document(), searched)
+    places = {f"data.{key}" for key in DATA_PLACES} - {*searched}
     return {
         path: value
         for path, value in leaves.items()
-        if path in said or path in searched or (value is not None and not path.startswith("weights."))
+        if path not in places
+        and (path in said or path in searched or (value is not None and not path.startswith("weights.")))
     }
 
 

@@ -62,7 +62,7 @@ class DrivenStudy:
         data = self._sets.get(config)
         trial = run.open_trial(number, trial_params(config, self.spec.searched_paths))
 
-        def watch_epoch(record: EpochRecord, value: float) -> bool:
+        def watch_epoch(record: EpochRecord, value: float, _unsaved: bool) -> bool:
             trial.log_epoch(record)
             return report(record.epoch, value)
 

@@ -45,16 +45,20 @@ class TrialWatch:
     """What accompanies a running trial.
 
     Attributes:
-        epoch: called with every record and the first objective's running value; True stops the trial as pruned.
-        interruptible: entered while the trainer computes, left while anything is written.
+        epoch: called with every record, the first objective's running value, and whether the epoch would be trained
+            again after a crash, since the checkpoint does not hold it yet; True stops the trial as pruned.
+        interruptible: entered with the seconds that it will probably take (infinity: unknown) while the trainer
+            computes, left while anything is written.
+        stopping: whether the study is about to be stopped.
         conditions: called before the first epoch, and again when memory has forced smaller micro-batches.
         finding: called with everything that a rule of `weights.health` finds, once a rule.
         checkpoint: where the trial's state is kept after its epochs, and gone on from where it is; None: nowhere.
         note: told what the user should know, as a sentence.
     """
 
-    epoch: Callable[[EpochRecord, float], bool] = lambda record, value: False
-    interruptible: Callable[[], AbstractContextManager[object]] = nullcontext
+    epoch: Callable[[EpochRecord, float, bool], bool] = lambda record, value, unsaved: False
+    interruptible: Callable[[float], AbstractContextManager[object]] = lambda seconds: nullcontext()
+    stopping: Callable[[], bool] = lambda: False
     conditions: Callable[[TrialConditions], None] = lambda conditions: None
     finding: Callable[[Finding], None] = lambda finding: None
     checkpoint: Path | None = None
@@ -131,16 +135,17 @@ class _Run:
         try:
             kept = self._resumed()
             self._tell_conditions()
-            for record in itertools.chain(kept, self._saved(_interruptibly(iter(fit), watch), kept)):
+            epochs = _interruptibly(iter(fit), watch, kept[-1].epoch_seconds if kept else math.inf)
+            for record, unsaved in itertools.chain(((record, False) for record in kept), self._saved(epochs, kept)):
                 self._records.append(record)
                 self._tell_conditions()
-                stop = watch.epoch(record, running_value(self._objectives[0], self._records, self._model))
+                stop = watch.epoch(record, running_value(self._objectives[0], self._records, self._model), unsaved)
                 found = self._tell(self._judge.see(record))
                 if stop:
                     return self._pruned()
                 if not fit.finished and (sick := next((finding for finding in found if finding.prune), None)):
                     return self._pruned(sick)
-            with watch.interruptible():
+            with watch.interruptible(math.inf):
                 evaluation = fit.validated or fit.evaluate("validation")
                 weights = training.weights_to_bytes(fit.state_dict())
         except (LedgerError, TrackingError):  # of those who watch, not of the trial
@@ -164,20 +169,21 @@ class _Run:
         if path is None or not path.exists():
             return ()
         try:
-            with self._watch.interruptible():
+            with self._watch.interruptible(math.inf):
                 return self._fit.resume(path)
         except CheckpointError as error:
             self._watch.note(f"This trial begins anew: {error}")
             return ()
 
-    def _saved(self, epochs: Iterator[EpochRecord], kept: Sequence[EpochRecord]) -> Iterator[EpochRecord]:
-        """The epochs; each is in the checkpoint before anybody else hears of it, unless epochs are very short."""
+    def _saved(self, epochs: Iterator[EpochRecord], kept: Sequence[EpochRecord]) -> Iterator[tuple[EpochRecord, bool]]:
+        """The epochs, each with whether it is missing in a checkpoint; very short ones are not saved every time."""
         path, so_far = self._watch.checkpoint, list(kept)
         saved, cost = -math.inf, 0.0
         for record in epochs:
             so_far.append(record)
             now = time.perf_counter()
-            if path is not None and (now - saved) * CHECKPOINT_SHARE >= cost:
+            due = (now - saved) * CHECKPOINT_SHARE >= cost or self._watch.stopping()
+            if path is not None and due:
                 try:
                     self._fit.save(path, so_far)
                 except CheckpointError as error:
@@ -185,7 +191,7 @@ class _Run:
                     path = None
                 saved = time.perf_counter()
                 cost = saved - now
-            yield record
+            yield record, path is not None and not due
 
     def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         for finding in findings:
@@ -211,10 +217,11 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, TunetrackError) else f"{type(error).__name__}: {error}"
 
 
-def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch) -> Iterator[EpochRecord]:
+def _interruptibly(epochs: Iterator[EpochRecord], watch: TrialWatch, seconds: float) -> Iterator[EpochRecord]:
     while True:
-        with watch.interruptible():
+        with watch.interruptible(seconds):
             record = next(epochs, None)
         if record is None:
             return
+        seconds = record.epoch_seconds
         yield record

@@ -128,7 +128,7 @@ class Worker:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
             return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number))
 
-        def watch_epoch(record: EpochRecord, value: float) -> bool:
+        def watch_epoch(record: EpochRecord, value: float, _unsaved: bool) -> bool:
             trial.log_epoch(record)
             self.progress.epoch_finished(ticket.number, record)
             return self.ledger.report(ticket, record.epoch, value)
@@ -138,7 +138,8 @@ class Worker:
 
         watch = TrialWatch(
             watch_epoch,
-            self.stop.interruptible,
+            lambda _: self.stop.interruptible(),
+            lambda: False,
             trial.log_conditions,
             watch_health,
             self._checkpoint(ticket),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -28,7 +30,7 @@ def data() -> training.ResidentData:
 def test_a_complete_trial_leaves_everything(data: training.ResidentData) -> None:
     seen: list[tuple[int, float]] = []
 
-    def watch(record: EpochRecord, value: float) -> bool:
+    def watch(record: EpochRecord, value: float, unsaved: bool) -> bool:
         seen.append((record.epoch, value))
         return False
 
@@ -47,7 +49,7 @@ def test_a_complete_trial_leaves_everything(data: training.ResidentData) -> None
 def test_conditions_are_told_once_before_the_first_epoch(data: training.ResidentData) -> None:
     told: list[TrialConditions] = []
 
-    def watch(record: EpochRecord, value: float) -> bool:
+    def watch(record: EpochRecord, value: float, unsaved: bool) -> bool:
         assert len(told) == 1
         return False
 
@@ -65,7 +67,7 @@ def test_a_missing_device_fails_the_trial_with_its_reason(data: training.Residen
 
 
 def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:
-    result = run_trial(config(trainer__epochs=50), OBJECTIVES, data, TrialWatch(lambda record, _: record.epoch == 2))
+    result = run_trial(config(trainer__epochs=50), OBJECTIVES, data, TrialWatch(lambda record, *_: record.epoch == 2))
     assert result.outcome.state is TrialState.PRUNED
     assert result.outcome.values is None
     assert result.outcome.reason == "pruned after epoch 2 of 50"
@@ -101,7 +103,7 @@ def test_divergence_fails_the_trial_with_its_reason(data: training.ResidentData)
 
 
 def test_an_interruption_is_not_an_outcome(data: training.ResidentData) -> None:
-    def interrupt(record: EpochRecord, value: float) -> bool:
+    def interrupt(record: EpochRecord, value: float, unsaved: bool) -> bool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -110,11 +112,42 @@ def test_an_interruption_is_not_an_outcome(data: training.ResidentData) -> None:
 
 @pytest.mark.parametrize("trouble", [LedgerError("locked"), TrackingError("full")])
 def test_trouble_of_those_who_watch_is_not_the_trials(data: training.ResidentData, trouble: Exception) -> None:
-    def watch(record: EpochRecord, value: float) -> bool:
+    def watch(record: EpochRecord, value: float, unsaved: bool) -> bool:
         raise trouble
 
     with pytest.raises(type(trouble)):
         run_trial(config(), OBJECTIVES, data, TrialWatch(watch))
+
+
+def test_epochs_that_are_not_in_the_checkpoint_yet_are_told_apart(data: training.ResidentData, tmp_path: Path) -> None:
+    """A crash would train those again; so whoever writes them down for good must wait for the next saved one."""
+    path = tmp_path / "trial.pt"
+    told: list[tuple[int, bool, int]] = []
+
+    def watch(record: EpochRecord, value: float, unsaved: bool) -> bool:
+        saved = training.checkpoint.read_checkpoint(path)["records"]["epochs"][-1]["epoch"]
+        told.append((record.epoch, unsaved, saved))
+        return False
+
+    run_trial(config(trainer__epochs=40), OBJECTIVES, data, TrialWatch(watch, checkpoint=path))
+    assert [epoch for epoch, _, _ in told] == list(range(1, 41))
+    assert all((saved < epoch) if unsaved else (saved == epoch) for epoch, unsaved, saved in told)
+    assert {unsaved for _, unsaved, _ in told} == {True, False}  # epochs of milliseconds: most go without
+
+
+def test_a_stop_that_is_pending_saves_the_epoch_however_short_it_is(
+    data: training.ResidentData, tmp_path: Path
+) -> None:
+    told: list[bool] = []
+
+    def watch(record: EpochRecord, value: float, unsaved: bool) -> bool:
+        told.append(unsaved)
+        return False
+
+    watching = TrialWatch(watch, stopping=lambda: len(told) >= 10, checkpoint=tmp_path / "trial.pt")
+    run_trial(config(trainer__epochs=20), OBJECTIVES, data, watching)
+    assert any(told[:10])
+    assert not any(told[10:])
 
 
 def test_data_sets_are_read_once_and_few_are_kept() -> None:
