@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import version
 
 from tunetrack import training
@@ -19,7 +20,7 @@ from tunetrack.tracking import (
     trial_runs,
 )
 
-__all__ = ["crown"]
+__all__ = ["crown", "log_look"]
 
 #: Images in the model's input example; one image would freeze the exported batch size.
 EXAMPLE_IMAGES = 4
@@ -36,16 +37,12 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
         sets: data sets already read.
 
     Returns:
-        What the test images say; also logged on both runs as ``test/accuracy``, ``test/loss`` and, for a data set with
-        groups, ``test/accuracy/<group>``. None where a faithful study leaves no test images.
+        What the test images say, for `log_look`. None where a faithful study leaves no test images.
 
     Raises:
         TrackingError: the weights cannot be read back, or the model cannot be written.
     """
-    number = best.number if best.record.duplicate_of is None else best.record.duplicate_of
-    run_id = trial_runs(store, run.run_id).get(number)
-    if run_id is None:
-        raise TrackingError(f"trial {number} of {run.info.name} has no MLflow run, so its weights cannot be read")
+    run_id = _trained_run(best, store, run)
     config = spec.config(best.config)
     data = sets.get(config)
     weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
@@ -59,7 +56,27 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
     if not len(data.test):
         return None
     evaluation = training.evaluate(config, data, weights, "test")
-    test = {"test/accuracy": evaluation.accuracy, "test/loss": evaluation.loss, **evaluation.group_metrics("test")}
-    log_run_metrics(store, run_id, test)
-    run.log_metrics(test)
-    return HeldOut(best.number, evaluation.accuracy, evaluation.loss)
+    return HeldOut(
+        best.number, evaluation.accuracy, evaluation.loss, evaluation.group_metrics("test"), at=round(time.time(), 3)
+    )
+
+
+def log_look(look: HeldOut, best: StudyTrial, store: TrackingStore, run: StudyRun) -> None:
+    """Logs what the test images say on the runs of the trial and of the study, at step 0.
+
+    The points have the time of the look: logged again after a crash, they are the same points, which MLflow keeps once.
+
+    Raises:
+        TrackingError: they cannot be written.
+    """
+    for run_id in (_trained_run(best, store, run), run.run_id):
+        log_run_metrics(store, run_id, look.metrics(), look.at)
+
+
+def _trained_run(best: StudyTrial, store: TrackingStore, run: StudyRun) -> str:
+    """The run of the trial that was trained: of a duplicate, the one whose result it has."""
+    number = best.number if best.record.duplicate_of is None else best.record.duplicate_of
+    run_id = trial_runs(store, run.run_id).get(number)
+    if run_id is None:
+        raise TrackingError(f"trial {number} of {run.info.name} has no MLflow run, so its weights cannot be read")
+    return run_id

@@ -11,7 +11,7 @@ from tunetrack.errors import InterruptedStudyError, LedgerError, TunetrackError
 from tunetrack.ledger import Ledger, latest_name, unused_name
 from tunetrack.spec import StudySpec, TrialConfig
 from tunetrack.spec.imports import imported_models
-from tunetrack.study.best import crown
+from tunetrack.study.best import crown, log_look
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
@@ -148,13 +148,16 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         run.finish(StudyState.FAILED, in_words(result))
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
-    if result.test is None and ledger.attributes().get("crowned") != best.number:
-        look = crown(worker.spec, best, store, run, worker.sets)
-        ledger.set_attribute("crowned", best.number)
+    # "crowned" comes last, so whatever dies in between is done again, and each of its steps is the same the second time.
+    if ledger.attributes().get("crowned") != best.number:
+        look = result.test or crown(worker.spec, best, store, run, worker.sets)
         if look is None:
             worker.progress.note("validation takes the whole official test set, so the best trial has no test accuracy")
         else:
-            ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
+            if result.test is None:
+                ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
+            log_look(look, best, store, run)
+        ledger.set_attribute("crowned", best.number)
         result = read_result(ledger, store, place)
     ledger.set_attribute("state", StudyState.COMPLETE.value)
     run.finish(StudyState.COMPLETE, in_words(result), best.number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetrack.errors import TrackingError
@@ -100,11 +100,19 @@ class HeldOut:
         trial: number of the trial that was measured.
         accuracy: fraction in [0, 1].
         loss: mean cross-entropy.
+        groups: further accuracies by their names in MLflow, where the data set has groups.
+        at: when it was taken, seconds since 1970; 0.0 where that was not kept.
     """
 
     trial: int
     accuracy: float
     loss: float
+    groups: dict[str, float] = field(default_factory=dict)
+    at: float = 0.0
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers under the names that they have in MLflow."""
+        return {"test/accuracy": self.accuracy, "test/loss": self.loss, **self.groups}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,13 +70,12 @@ def write_artifact(store: TrackingStore, run_id: str, name: str, content: bytes)
         store.calls.write_files(run_id, {name: content})
 
 
-def log_run_metrics(store: TrackingStore, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Writes metrics on a run that has ended already, at step 0.
+def log_run_metrics(store: TrackingStore, run_id: str, metrics: Mapping[str, float], at: float) -> None:
+    """Writes metrics on a run that has ended already, at step 0, as of `at` (seconds since 1970).
 
     Raises:
         TrackingError: the store failed.
     """
-    now = time.time_ns() // 1_000_000
     with translated(f"log metrics on run {run_id}", store.uri):
-        points = [Metric(name, value, now, 0) for name, value in metrics.items()]
+        points = [Metric(name, value, round(1000 * at), 0) for name, value in metrics.items()]
         store.client.log_batch(run_id, metrics=points, synchronous=True)

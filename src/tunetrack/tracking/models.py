@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model
 
 from tunetrack.errors import TrackingError
@@ -57,7 +57,9 @@ class ModelRequest:
 def log_model(
     calls: MlflowCalls, experiment_id: str, module: NeuralNetwork, example: np.ndarray, request: ModelRequest
 ) -> str:
-    """Store `module` as the model of one run.
+    """Store `module` as the model of one run, which has one such model however often this is called.
+
+    What a process that was killed has left half-written is deleted; a model that is there already stays.
 
     Args:
         calls: the store.
@@ -81,6 +83,9 @@ def log_model(
     client = calls.client
     with translated(f"log the model of run {request.run_id}", client.tracking_uri):
         run = client.get_run(request.run_id)
+        if (ready := _ready_model(calls, experiment_id, request.run_id)) is not None:
+            _link(calls, run, ready)
+            return f"models:/{ready}"
         entity = client.create_logged_model(
             experiment_id, MODEL_NAME, request.run_id, dict(request.tags), run.data.params, "image-classifier"
         )
@@ -99,8 +104,27 @@ def log_model(
             client.finalize_logged_model(entity.model_id, LoggedModelStatus.FAILED)
             raise
         client.finalize_logged_model(entity.model_id, LoggedModelStatus.READY)
-        client.log_outputs(request.run_id, [LoggedModelOutput(entity.model_id, step=0)])
+        _link(calls, run, entity.model_id)
     return f"models:/{entity.model_id}"
+
+
+def _ready_model(calls: MlflowCalls, experiment_id: str, run_id: str) -> str | None:
+    """The finished model of a run; those that nobody will finish any more are deleted."""
+    wanted = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
+    ready = None
+    for model in calls.client.search_logged_models([experiment_id], wanted):
+        if ready is None and model.status == LoggedModelStatus.READY:
+            ready = str(model.model_id)
+        else:
+            calls.client.delete_logged_model(model.model_id)
+    return ready
+
+
+def _link(calls: MlflowCalls, run: Run, model_id: str) -> None:
+    """Name the model among the outputs of its run, once."""
+    known = run.outputs.model_outputs if run.outputs else []
+    if model_id not in (output.model_id for output in known):
+        calls.client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
 
 
 def _save(module: NeuralNetwork, example: np.ndarray, path: Path, description: Model, request: ModelRequest) -> None:

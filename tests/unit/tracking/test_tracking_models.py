@@ -92,3 +92,22 @@ def test_a_model_of_volumes_has_a_signature_of_five_axes(
     served = mlflow.pyfunc.load_model(uri)
     assert served.metadata.signature.inputs.inputs[0].shape == (-1, 1, 4, 4, 4)
     assert served.predict(np.zeros((3, 1, 4, 4, 4), np.float32)).shape == (3, 10)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.export's and torch.load's own
+def test_a_run_has_one_model_however_often_it_is_logged(
+    store: TrackingStore, study: StudyRun, trial: TrialRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may be killed while it writes a model, or right after: the next one mends that."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # torch.export sets it; monkeypatch takes it away again
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    half = store.client.create_logged_model(study.experiment_id, "model", trial.run_id)
+    request = ModelRequest(trial.run_id, ("torch",))
+    images = np.zeros((2, 1, 14, 14), np.float32)
+    uri = study.log_model(network(), images, request)
+    assert study.log_model(network(), images, request) == uri
+    models = store.client.search_logged_models([study.experiment_id])
+    assert [f"models:/{model.model_id}" for model in models] == [uri]
+    assert half.model_id not in uri
+    outputs = store.client.get_run(trial.run_id).outputs.model_outputs
+    assert [f"models:/{output.model_id}" for output in outputs] == [uri]
