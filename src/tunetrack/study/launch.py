@@ -148,7 +148,7 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         run.finish(StudyState.FAILED, in_words(result))
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
-    # "crowned" comes last, so whatever dies in between is done again, and each of its steps is the same the second time.
+    # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
     if ledger.attributes().get("crowned") != best.number:
         look = result.test or crown(worker.spec, best, store, run, worker.sets)
         if look is None:

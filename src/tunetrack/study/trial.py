@@ -37,7 +37,10 @@ from tunetrack.study.objectives import final_metrics, running_value
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
 
 #: Most of a trial's time that its checkpoints may take; where writing one takes more, some epochs go without.
-CHECKPOINT_SHARE = 0.05
+CHECKPOINT_SHARE = 0.01
+#: What the first one is taken to cost, seconds: that of a small network. A trial shorter than a hundred times that has
+#: none, and begins anew.
+FIRST_COST = 0.01
 
 
 @dataclass(frozen=True)
@@ -178,19 +181,19 @@ class _Run:
     def _saved(self, epochs: Iterator[EpochRecord], kept: Sequence[EpochRecord]) -> Iterator[tuple[EpochRecord, bool]]:
         """The epochs, each with whether it is missing in a checkpoint; very short ones are not saved every time."""
         path, so_far = self._watch.checkpoint, list(kept)
-        saved, cost = -math.inf, 0.0
+        began, spent, cost = time.perf_counter(), 0.0, FIRST_COST
         for record in epochs:
             so_far.append(record)
             now = time.perf_counter()
-            due = (now - saved) * CHECKPOINT_SHARE >= cost or self._watch.stopping()
+            due = (now - began) * CHECKPOINT_SHARE >= spent + cost or self._watch.stopping()
             if path is not None and due:
                 try:
                     self._fit.save(path, so_far)
                 except CheckpointError as error:
                     self._watch.note(f"{error}. Training goes on; should it be interrupted, it will begin anew.")
                     path = None
-                saved = time.perf_counter()
-                cost = saved - now
+                cost = time.perf_counter() - now
+                spent += cost
             yield record, path is not None and not due
 
     def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
