@@ -11,7 +11,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
 from tunetrack.tracking import connect
 
-__all__ = ["StudyResult", "load_study"]
+__all__ = ["StudyResult", "load_study", "place_of"]
 
 
 def load_study(name: str, home: str | Path | Place = "mlruns", tracking_uri: str | None = None) -> StudyResult:
@@ -26,11 +26,20 @@ def load_study(name: str, home: str | Path | Place = "mlruns", tracking_uri: str
         LedgerError: there is no such study.
         TrackingError: the tracking store cannot be read.
     """
+    ledger, place = place_of(name, home, tracking_uri)
+    with connect(place.tracking) as store:
+        return read_result(ledger, store, place)
+
+
+def place_of(name: str, home: str | Path | Place = "mlruns", tracking_uri: str | None = None) -> tuple[Ledger, Place]:
+    """A study's ledger, and its place with the tracking store that it was written to, unless another one is given.
+
+    Raises:
+        LedgerError: there is no such study.
+    """
     place = home if isinstance(home, Place) else Place(Path(home), tracking_uri)
     if not place.has_ledger:
         raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
     ledger = Ledger.load(place.ledger, name)
-    uri = place.tracking_uri or ledger.attributes().get("mlflow_tracking_uri") or place.tracking
-    place = Place(place.home, uri, place.ledger_url)
-    with connect(uri) as store:
-        return read_result(ledger, store, place)
+    uri = place.tracking_uri or ledger.attributes().get("mlflow_tracking_uri")
+    return ledger, Place(place.home, uri, place.ledger_url)

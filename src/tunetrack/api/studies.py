@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunetrack.api.reading import place_of
 from tunetrack.api.reports import log_report
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import LedgerError, StudyFailedError
-from tunetrack.ledger import Ledger
+from tunetrack.errors import StudyFailedError
 from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
 from tunetrack.study.launch import Launch, launch
@@ -86,9 +86,8 @@ def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = N
         LedgerError: there is no such study.
         SpecError: an override is wrong.
     """
-    if not place.has_ledger:
-        raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
-    return load_study_file(Ledger.load(place.ledger, name).spec.document, overrides)
+    ledger, _ = place_of(name, place)
+    return load_study_file(ledger.spec.document, overrides)
 
 
 def train(
@@ -117,15 +116,9 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
         StudyFailedError: no trial gave a value.
         TunetrackError: as `run_study`.
     """
-    if wanted.name is not None and wanted.place.tracking_uri is None:
-        wanted = replace(wanted, place=_place_of(wanted.name, wanted.place))
-    result = launch(spec, wanted)
-    log_report(result)
+    if wanted.name is not None:
+        wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
+    result = launch(spec, wanted, log_report)
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result
-
-
-def _place_of(name: str, place: Place) -> Place:
-    """The place with the tracking store that the study was written to."""
-    return replace(place, tracking_uri=Ledger.load(place.ledger, name).attributes().get("mlflow_tracking_uri"))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from tunetrack import training
-from tunetrack.errors import InterruptedStudyError, LedgerError, TunetrackError
-from tunetrack.ledger import Ledger, latest_name, unused_name
-from tunetrack.spec import StudySpec, TrialConfig
+from tunetrack.errors import InterruptedStudyError, LedgerError, TrackingError
+from tunetrack.ledger import Ledger, latest_name
+from tunetrack.spec import StudySpec
 from tunetrack.spec.imports import imported_models
+from tunetrack.study.alone import alone
 from tunetrack.study.best import crown, log_look
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
+from tunetrack.study.repair import ENDED, clear_leftovers, compare, mend
 from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, study_info
@@ -25,6 +30,11 @@ from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, wri
 __all__ = ["Launch", "launch"]
 
 _logger = logging.getLogger(__name__)
+
+#: How long the end of a study waits for a tracking store that is away.
+SETTLE_SECONDS = 600.0
+#: How long a study that is being stopped tries to write its last words.
+LEAVE_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -53,79 +63,114 @@ class Launch:
     progress: Progress = field(default_factory=Progress)
 
 
-def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
+def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None] = lambda result: None) -> StudyResult:
     """Runs a study to its end; it has failed where the result has no best trial.
 
     What can be wrong is looked at before anything is written: options, tracking store, data set,
     a model of the user's own.
 
+    Args:
+        spec: the study.
+        wanted: where, and whether it is a new one.
+        report: called with the result when the runs are complete, before the study counts as done.
+
     Raises:
         SpecError: an option of the sampler or pruner is wrong, or what `model.import` names is no classifier.
         DataError: the data set is missing or too small.
-        TrackingError: the tracking store cannot be reached or written.
-        LedgerError: the ledger cannot be used, or there is nothing to resume.
+        TrackingError: the tracking store cannot be reached at the start, or does not come back at the end.
+        LedgerError: the ledger cannot be used, there is nothing to resume, or another process works on the study.
         InterruptedStudyError: a signal stopped it; it can be resumed.
     """
     wanted.place.make()
     sets = ResidentSets()
-    with connect(wanted.place.tracking) as store:
-        sample = spec.first_config()
-        data = sets.get(sample)
-        for model in imported_models(spec):
-            training.check_imported(model, data.input_shape, len(data.classes))
-        ledger = _open_ledger(spec, wanted)
-        with StopSignals() as stop:
-            run = _open_run(spec, ledger, wanted, store)
-            checkpoints = wanted.place.checkpoints / ledger.name
-            worker = Worker(spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
-            try:
-                _search(worker, sample)
-                result = _finish(worker, store, wanted.place)
-            except InterruptedStudyError as interrupt:
-                run.killed(str(interrupt))
-                raise
-            except Exception as error:
-                _give_up(run, error)
-                raise
+    data = sets.get(spec.first_config())
+    for model in imported_models(spec):
+        training.check_imported(model, data.input_shape, len(data.classes))
+    with contextlib.ExitStack() as stack:
+        store, ledger = _open(spec, wanted, stack)
+        wanted.progress.study_opened(ledger.name)
+        stop = stack.enter_context(StopSignals())
+        stack.enter_context(alone(wanted.place, ledger.name))
+        run = _open_run(ledger, wanted, store)
+        checkpoints = wanted.place.checkpoints / ledger.name
+        worker = Worker(ledger.spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
+        try:
+            _search(worker, wanted)
+            result = _finish(worker, store, wanted.place)
+            report(result)
+        except InterruptedStudyError as interrupt:
+            _leave(run, str(interrupt), wanted.progress)
+            raise
+        except TrackingError as error:
+            _leave(run, str(error), wanted.progress)
+            raise
+        except Exception as error:
+            run.finish(StudyState.FAILED, f"The study ended with an error: {error}")
+            run.flush(LEAVE_SECONDS)
+            raise
+        ledger.set_attribute("state", (StudyState.FAILED if result.best is None else StudyState.COMPLETE).value)
     return result
 
 
-def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
-    url = wanted.place.ledger
+def _open(spec: StudySpec, wanted: Launch, stack: contextlib.ExitStack) -> tuple[TrackingStore, Ledger]:
+    """The tracking store and the ledger. A study that is resumed needs no answer from the store: what is to be written
+    waits in the spool."""
+    place = wanted.place
     if not wanted.resume:
-        return Ledger.create(url, spec, unused_name(url, spec.name))
-    name = wanted.name or latest_name(url, spec.name)
+        store = _connected(place, stack)
+        return store, Ledger.start(place.ledger, spec)
+    name = wanted.name or latest_name(place.ledger, spec.name)
     if name is None:
-        raise LedgerError(f"there is no study {spec.name!r} to resume in {wanted.place.home}; run it without --resume")
-    ledger = Ledger.load(url, name, spec)
-    ledger.reclaim()
-    return ledger
+        raise LedgerError(f"there is no study {spec.name!r} to resume in {place.home}; run it without --resume")
+    ledger = Ledger.load(place.ledger, name, spec, accept_changes=wanted.accept_changes)
+    must_answer = "mlflow_run_id" not in ledger.attributes() or wanted.accept_changes
+    return _connected(place, stack, must_answer), ledger
 
 
-def _open_run(spec: StudySpec, ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
+def _connected(place: Place, stack: contextlib.ExitStack, must_answer: bool = True) -> TrackingStore:
+    store = connect(place.tracking, must_answer=must_answer)
+    stack.callback(store.close, LEAVE_SECONDS)
+    return store
+
+
+def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
+    """The study's run, new or again; what earlier processes left in the spool goes first."""
     if "key" not in ledger.attributes():
         ledger.set_attribute("key", uuid.uuid4().hex)
-    info = study_info(spec, ledger.name, ledger.attributes()["key"])
+    kept = ledger.attributes()
+    # As it stands now: a trial that is not finished is run again, and whatever its worker wanted to say of its end is
+    # void, even if the trial has ended by the time that the store can be reached.
+    finished = frozenset(record.number for record in ledger.trials() if record.state in ENDED)
+    store.use_spool(wanted.place.spool / ledger.name, finished.__contains__, wanted.progress.note)
+    info = study_info(ledger.spec, ledger.name, kept["key"], [str(change) for change in ledger.changes()])
     # A resumed study stays in its own run, in whichever experiment that is: its finished trials are below it.
-    run_id = ledger.attributes().get("mlflow_run_id", wanted.run_id)
-    run = store.open_study(info, wanted.experiment or spec.name, wanted.place.artifacts, run_id)
+    run = store.open_study(
+        info,
+        wanted.experiment or ledger.spec.name,
+        wanted.place.artifacts,
+        kept.get("mlflow_run_id", wanted.run_id),
+        kept.get("mlflow_experiment_id"),
+    )
     ledger.set_attribute("state", INTERRUPTED)  # what it is, should this process end without a word
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
     ledger.set_attribute("mlflow_tracking_uri", wanted.place.tracking)
-    view = write_view(store, info, run.experiment_id)
-    if view.skipped:
-        wanted.progress.note(f"no saved view: {view.skipped}")
+    if "mlflow_run_id" not in kept:
+        view = write_view(store, info, run.experiment_id)
+        if view.skipped:
+            wanted.progress.note(f"no saved view: {view.skipped}")
     return run
 
 
-def _search(worker: Worker, sample: TrialConfig) -> None:
+def _search(worker: Worker, wanted: Launch) -> None:
     spec, ledger, run = worker.spec, worker.ledger, worker.run
-    data = worker.sets.get(sample)
-    run.log_dataset(dataset_info(data, sample.data))
+    config = spec.first_config()
+    data = worker.sets.get(config)
+    run.log_dataset(dataset_info(data, config.data))
     run.log_machine(machine())
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
+    worker.take_back(wanted.died)
     start = StudyStart(
         ledger.name,
         spec.objectives,
@@ -135,17 +180,22 @@ def _search(worker: Worker, sample: TrialConfig) -> None:
         run.run_id,
     )
     worker.progress.study_started(start)
-    worker.work()
+    with ledger.keeping():
+        worker.work()
 
 
 def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
     ledger, run = worker.ledger, worker.run
-    run.flush()
+    _settle(worker, place)
+    if found := compare(ledger, store, run.run_id, live=True):
+        mend(found, ledger, store, run)
+        _settle(worker, place)
+    clear_leftovers(place, ledger)
     result = read_result(ledger, store, place)
     best = result.best
     if best is None:
-        ledger.set_attribute("state", StudyState.FAILED.value)
         run.finish(StudyState.FAILED, in_words(result))
+        _settle(worker, place)
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
     # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
@@ -159,14 +209,32 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
             log_look(look, best, store, run)
         ledger.set_attribute("crowned", best.number)
         result = read_result(ledger, store, place)
-    ledger.set_attribute("state", StudyState.COMPLETE.value)
     run.finish(StudyState.COMPLETE, in_words(result), best.number)
+    _settle(worker, place)
     return result
 
 
-def _give_up(run: StudyRun, error: Exception) -> None:
-    """Ends the study's run as FAILED; where the tracking store itself is the trouble, that is all one can do."""
-    try:
-        run.finish(StudyState.FAILED, f"The study ended with an error: {error}")
-    except TunetrackError as second:
-        _logger.warning("the study's run could not be ended: %s", second)
+def _settle(worker: Worker, place: Place) -> None:
+    """Waits until the tracking store has everything; only the end of a study needs that.
+
+    Raises:
+        TrackingError: it did not come back in time.
+        InterruptedStudyError: a signal came while waiting.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while not worker.run.flush(1.0):
+        worker.stop.check()
+        if time.monotonic() > deadline:
+            name = worker.ledger.name
+            raise TrackingError(
+                f"all trials of the study {name!r} are done, but the tracking store {place.tracking} has not taken "
+                f"everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
+                f"{place.spool / name}, and `tunetrack resume {name}` sends it and names the winner"
+            )
+
+
+def _leave(run: StudyRun, reason: str, progress: Progress) -> None:
+    """Marks what is running as KILLED; where the store does not answer, that waits in the spool like all else."""
+    run.killed(reason)
+    if not run.flush(LEAVE_SECONDS):
+        progress.note("the tracking store does not answer; what it has not got yet is sent at the next start")

@@ -51,6 +51,16 @@ class Place:
         """The folder of the states of trials that are under way."""
         return self.home.resolve() / "checkpoints"
 
+    @property
+    def spool(self) -> Path:
+        """The folder of what is on its way to the tracking store."""
+        return self.home.resolve() / "spool"
+
+    @property
+    def locks(self) -> Path:
+        """The folder of the files by which one process at a time works on a study."""
+        return self.home.resolve() / "locks"
+
     def make(self) -> None:
         """Creates the folder.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from tunetrack.tracking import Objective as TrackedObjective
 __all__ = ["dataset_info", "machine", "study_info"]
 
 
-def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
+def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()) -> StudyInfo:
     """A study as tracking sees it; parameters of several branches that share a path are one.
 
     Args:
         spec: the study.
         name: its name in the ledger.
         key: what tells it from other studies of that name on the same server.
+        changes: of the study file since the study began, in words.
     """
     searched: dict[str, SearchedParam] = {}
     # A path that some corner of the space lacks exists only where its branch is taken.
@@ -35,7 +37,9 @@ def study_info(spec: StudySpec, name: str, key: str) -> StudyInfo:
         conditional = not all(parameter.path in paths for paths in present)
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
-    return StudyInfo(name, spec.document, tuple(searched.values()), objectives, key, spec.validates_on_test_images)
+    return StudyInfo(
+        name, spec.document, tuple(searched.values()), objectives, key, spec.validates_on_test_images, tuple(changes)
+    )
 
 
 def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo:

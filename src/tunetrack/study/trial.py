@@ -15,6 +15,7 @@ from tunetrack import training
 from tunetrack.errors import (
     CheckpointError,
     InfeasibleConfigError,
+    LeaseLostError,
     LedgerError,
     TrackingError,
     TrainingDivergedError,
@@ -104,6 +105,7 @@ def run_trial(
     Raises:
         KeyboardInterrupt: the user, or a signal, stopped it.
         LedgerError: `watch` could not report.
+        LeaseLostError: another worker has taken over the trial.
         TrackingError: `watch` could not log.
     """
     model: dict[str, float] = {}
@@ -151,7 +153,7 @@ class _Run:
             with watch.interruptible(math.inf):
                 evaluation = fit.validated or fit.evaluate("validation")
                 weights = training.weights_to_bytes(fit.state_dict())
-        except (LedgerError, TrackingError):  # of those who watch, not of the trial
+        except (LeaseLostError, LedgerError, TrackingError):  # of those who watch, not of the trial
             raise
         except Exception as error:  # whatever the trainer or a model of the user's own raises ends this trial alone
             reason, text = _reason(error), traceback.format_exc()

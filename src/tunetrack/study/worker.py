@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError
+from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError, LeaseLostError
 from tunetrack.ledger import Ledger, Ticket
 from tunetrack.spec import (
     EpochRecord,
@@ -24,6 +24,7 @@ from tunetrack.spec import (
 )
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.progress import Progress
+from tunetrack.study.repair import write_end
 from tunetrack.study.stopping import StopSignals
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
 from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
@@ -75,6 +76,23 @@ class Worker:
                 return
             self._run(ticket)
 
+    def take_back(self, cause: str = "") -> None:
+        """Has the trials run again whose workers are gone, and ends those that have lost too many.
+
+        Args:
+            cause: how such a worker ended, where somebody saw it.
+
+        Raises:
+            LedgerError: the search state cannot be read or written.
+        """
+        gone = self.ledger.reclaim(cause)
+        if not gone.failed:
+            return
+        for record in self.ledger.trials():
+            if record.number in gone.failed:
+                write_end(self.run, self.ledger, record)
+                self.progress.note(f"trial {record.number} has FAILED: {record.reason}")
+
     def finished_trials(self) -> int:
         """How many trials of the study have ended; one that was interrupted waits, and does not count."""
         return sum(record.state not in (TrialState.RUNNING, TrialState.KILLED) for record in self.ledger.trials())
@@ -106,18 +124,46 @@ class Worker:
         trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
         self.progress.trial_started(ticket.number, config)
         try:
-            result = self._result(ticket, config, trial)
-        except InterruptedStudyError as interrupt:
-            self.ledger.release(ticket)
-            trial.finish(TrialOutcome(TrialState.KILLED, reason=str(interrupt)))
-            raise
-        self.ledger.tell(ticket, result.outcome, config_key(config))
-        trial.finish(result.outcome, trial_artifacts(config, result))
+            result = self._watched(ticket, config, trial)
+            self._end(ticket, trial, result.outcome, config_key(config), trial_artifacts(config, result))
+        except LeaseLostError as error:
+            trial.abandon()
+            self.progress.note(f"{error}. What was found here does not count.")
+            return
         if (checkpoint := self._checkpoint(ticket)) is not None:
             checkpoint.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, where other trials are under way; or never made
                 checkpoint.parent.rmdir()
         self.progress.trial_finished(ticket.number, result.outcome)
+
+    def _watched(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
+        try:
+            return self._result(ticket, config, trial)
+        except InterruptedStudyError as interrupt:
+            self.ledger.release(ticket)
+            trial.finish(TrialOutcome(TrialState.KILLED, reason=str(interrupt)))
+            raise
+
+    def _end(
+        self,
+        ticket: Ticket,
+        trial: TrialRun,
+        outcome: TrialOutcome,
+        key: str | None = None,
+        artifacts: TrialArtifacts | None = None,
+    ) -> None:
+        """Ends a trial in the ledger and in MLflow, or, should this process die on the way, in neither or both.
+
+        What is to be sent to MLflow lies on the disk before the ledger is told, and counts only once it has been: after
+        a crash in between, the next start looks into the ledger and sends it or throws it away.
+        """
+        ending = trial.ending(outcome, artifacts)
+        try:
+            self.ledger.tell(ticket, outcome, key)
+        except LeaseLostError:
+            ending.drop()
+            raise
+        ending.send()
 
     def _checkpoint(self, ticket: Ticket) -> Path | None:
         return None if self.checkpoints is None else self.checkpoints / f"{ticket.number}.pt"
@@ -128,8 +174,9 @@ class Worker:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
             return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number))
 
-        def watch_epoch(record: EpochRecord, value: float, _unsaved: bool) -> bool:
-            trial.log_epoch(record)
+        def watch_epoch(record: EpochRecord, value: float, unsaved: bool) -> bool:
+            # What a crash would have trained again must not be in MLflow yet: it would be there twice.
+            trial.log_epoch(record, held=unsaved)
             self.progress.epoch_finished(ticket.number, record)
             return self.ledger.report(ticket, record.epoch, value)
 
@@ -138,8 +185,8 @@ class Worker:
 
         watch = TrialWatch(
             watch_epoch,
-            lambda _: self.stop.interruptible(),
-            lambda: False,
+            self.stop.interruptible,
+            lambda: self.stop.pending,
             trial.log_conditions,
             watch_health,
             self._checkpoint(ticket),
@@ -155,8 +202,7 @@ class Worker:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
         params = flatten(ticket.config, self.spec.searched_paths)
         trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
-        self.ledger.tell(ticket, outcome)
-        trial.finish(outcome)
+        self._end(ticket, trial, outcome)
         self.progress.trial_finished(ticket.number, outcome)
 
 

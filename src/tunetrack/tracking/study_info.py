@@ -56,6 +56,7 @@ class StudyInfo:
             A resumed study has the key that it had; default: the name.
         validates_on_test_images: whether trials, or some of them, draw their validation images from the official test
             set.
+        changes: of the study file since the study began, in words.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StudyInfo:
     objectives: tuple[Objective, ...]
     key: str = ""
     validates_on_test_images: bool = False
+    changes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -124,6 +126,8 @@ def describe_study(info: StudyInfo, outcome: str = "") -> str:
     if isinstance(budget, Mapping) and budget:
         facts.append("**Budget**: " + ", ".join(f"{value} {key}" for key, value in budget.items() if value is not None))
     parts = [f"# {info.name}", outcome.strip(), "  \n".join(facts)]
+    if info.changes:
+        parts.append("\n".join(["**The study file was changed on the way**", "", *(f"- {c}" for c in info.changes)]))
     if rows:
         parts.append("\n".join(["| searched | range |", "|---|---|", *rows]))
     parts.append(f"The whole study file is the artifact `{File.STUDY}`.")
