@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from tunetrack import training
 from tunetrack.errors import InterruptedStudyError, LedgerError, TunetrackError
-from tunetrack.ledger import Ledger, latest_name, unused_name
+from tunetrack.ledger import Ledger, latest_name
 from tunetrack.spec import StudySpec, TrialConfig
 from tunetrack.spec.imports import imported_models
 from tunetrack.study.best import crown
@@ -93,7 +93,7 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
 def _open_ledger(spec: StudySpec, wanted: Launch) -> Ledger:
     url = wanted.place.ledger
     if not wanted.resume:
-        return Ledger.create(url, spec, unused_name(url, spec.name))
+        return Ledger.start(url, spec)
     name = wanted.name or latest_name(url, spec.name)
     if name is None:
         raise LedgerError(f"there is no study {spec.name!r} to resume in {wanted.place.home}; run it without --resume")
