@@ -34,6 +34,10 @@ from tunetrack.spec.space import SearchSpace
 __all__ = ["Claims"]
 
 
+#: A worker that is looked at a second time has had so many times `RENEW_SECONDS` for a sign of life.
+_SECOND_LOOK = 1.5
+
+
 @dataclass(frozen=True)
 class _Silent:
     """A running trial whose worker cannot be looked at from here and was not heard of."""
@@ -121,7 +125,7 @@ class Claims:
                 silent.append(_Silent(trial, heard.get(trial._trial_id)))
         if silent:
             # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
-            time.sleep(leases.RENEW_SECONDS * 1.2)
+            time.sleep(leases.RENEW_SECONDS * _SECOND_LOOK)
             now, heard = self._leases.heartbeats(self._study_id)
             gone += [one.trial for one in silent if heard.get(one.trial._trial_id) == one.heard]
         return self._bury(gone, cause, retries)
@@ -146,7 +150,9 @@ class Claims:
         if space.size is None:
             return False
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        return len(trials) >= space.size and len({frozenset(t.params.items()) for t in trials}) >= space.size
+        # A trial that failed without values has taken none of them.
+        taken = [t.params for t in trials if t.params or t.state is not TrialState.FAIL or not space.parameters]
+        return len(taken) >= space.size and len({frozenset(params.items()) for params in taken}) >= space.size
 
     def _take_again(self, worker: Mapping[str, Any]) -> FrozenTrial | None:
         waiting = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.WAITING,))

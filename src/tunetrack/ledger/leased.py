@@ -5,7 +5,7 @@ Optuna's own trial, samplers and `tell` work on it unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -82,6 +82,17 @@ class LeasedStorage:
         if found.state is not OptunaState.RUNNING or found.user_attrs.get(WORKER) != self._worker:
             raise lost(self._trial.number)
         return found
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials that samplers and pruners see: all but those that failed without values.
+
+        Their workers died while they were proposed, or their values are of an earlier study file. Nobody can learn from
+        them, and brute_force takes them for the end of its tree.
+        """
+        found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
+        return [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Keeps a report.

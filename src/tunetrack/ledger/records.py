@@ -18,6 +18,7 @@ from tunetrack.spec.space import SearchSpace
 __all__ = [
     "DEATHS",
     "OUTCOME",
+    "VALUES",
     "WORKER",
     "Reclaimed",
     "Ticket",
@@ -31,6 +32,7 @@ __all__ = [
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
 DEATHS = "tunetrack:deaths"
 OUTCOME = "tunetrack:outcome"
+VALUES = "tunetrack:values"
 WORKER = "tunetrack:worker"
 
 _STATES: Mapping[OptunaState, TrialState] = {
@@ -174,12 +176,13 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     finished = trial.state.is_finished()
     # In a storage without transactions a trial may carry the outcome of an interrupted tell.
     outcome = trial.user_attrs.get(OUTCOME, {}) if finished else {}
+    values = trial.user_attrs.get(VALUES, trial.params)
     state = TrialState(outcome["state"]) if "state" in outcome else _STATES[trial.state]
     return TrialRecord(
         number=trial.number,
         state=state,
-        values=dict(trial.params),
-        config=_config(trial, space),
+        values=dict(values),
+        config=_config(values, space),
         objectives=tuple(trial.values) if state.has_value and trial.values is not None else None,
         reason=outcome.get("reason", ""),
         intermediate=dict(trial.intermediate_values),
@@ -197,8 +200,8 @@ def _in_utc(local: datetime | None) -> datetime | None:
     return None if local is None else local.astimezone(UTC)
 
 
-def _config(trial: FrozenTrial, space: SearchSpace) -> dict[str, Any] | None:
+def _config(values: Mapping[str, Any], space: SearchSpace) -> dict[str, Any] | None:
     try:
-        return space.values(trial.params)
-    except KeyError:  # its worker has not got all values yet, or ended on the way
+        return space.values(values)
+    except KeyError:  # its worker has not got all values yet, or ended on the way; or the study file was changed
         return None

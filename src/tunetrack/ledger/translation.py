@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from tunetrack.errors import LedgerError
 from tunetrack.ledger.distributions import distribution_of
-from tunetrack.ledger.records import OUTCOME, WORKER
+from tunetrack.ledger.records import OUTCOME, VALUES, WORKER
 from tunetrack.ledger.workers import is_alive
 from tunetrack.spec.flatten import flatten
 from tunetrack.spec.space import Parameter
@@ -52,8 +52,8 @@ def translate(
 ) -> None:
     """Writes a study's trials as points of another space and, in the same transaction, attributes of the study.
 
-    A failed trial that fits no longer stays as it is, since nobody learns from it; one that waits to be run again and
-    fits no longer has failed.
+    A failed trial that fits no longer keeps its values as an attribute, where no sampler sees them; one that waits to
+    be run again and fits no longer has failed.
 
     Raises:
         LedgerError: the objectives differ, somebody works on the study, or a trial with a result does not fit.
@@ -141,22 +141,25 @@ def _point(values: Mapping[str, Any], old: StudySpec, new: StudySpec) -> _Point:
 
 
 def _write(backend: RDBStorage, session: Session, one: _Translation) -> None:
-    trial_id = one.trial._trial_id
-    if one.point is not None:
-        parameters = models.TrialParamModel
-        session.execute(sqlalchemy.delete(parameters).where(parameters.trial_id == trial_id))
-        session.add_all(
+    parameters, trial_id = models.TrialParamModel, one.trial._trial_id
+    session.execute(sqlalchemy.delete(parameters).where(parameters.trial_id == trial_id))
+    for name, (internal, distribution) in (one.point or {}).items():
+        session.add(
             parameters(
                 trial_id=trial_id,
                 param_name=name,
                 param_value=internal,
                 distribution_json=distribution_to_json(distribution),
             )
-            for name, (internal, distribution) in one.point.items()
         )
-    elif not one.trial.state.is_finished():
+    if one.point is not None:
+        return
+    attributes = models.TrialUserAttributeModel
+    if one.trial.params:
+        session.add(attributes(trial_id=trial_id, key=VALUES, value_json=json.dumps(one.trial.params)))
+    if not one.trial.state.is_finished():
         outcome = {"reason": f"the study file was changed while it waited: {one.misfit}"}
-        backend._set_trial_attr_without_commit(session, models.TrialUserAttributeModel, trial_id, OUTCOME, outcome)
+        backend._set_trial_attr_without_commit(session, attributes, trial_id, OUTCOME, outcome)
         trial = models.TrialModel.find_or_raise_by_id(trial_id, session)
         trial.state, trial.datetime_complete = TrialState.FAIL, datetime.now()
 
