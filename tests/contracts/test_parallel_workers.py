@@ -1,41 +1,90 @@
-"""Several processes on one SQLite file: every number once, nothing lost, nothing left running."""
+"""Eight processes on one SQLite file: no error, every number once, nothing lost, nothing left running."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import tunetrack
-from tunetrack.ledger import Ledger
+from tunetrack.ledger import Ledger, list_studies
 from tunetrack.spec.records import TrialState
 from tunetrack.testing import toy_spec
 
-WORKER = """
-import sys
+PROCESSES = 8
+
+#: All begin at the same moment, after their imports.
+TOGETHER = """
+import sys, time
+from pathlib import Path
 from tunetrack.ledger import Ledger
+from tunetrack.testing import toy_spec
 from tunetrack.testing.toy import run_toy_trial
-ledger = Ledger.load(sys.argv[1], "toy")
-while len(ledger.trials()) < 30:
-    ticket = ledger.ask()
-    if ticket.number % 5 == 2 and not ticket.retry:
-        ledger.release(ticket)  # somebody, perhaps another one, takes it again
-    else:
+url, ready, go = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+ready.touch()
+while not go.exists():
+    time.sleep(0.001)
+"""
+WORKER = """
+ledger = Ledger.load(url, "toy")
+with ledger.keeping():
+    while len(ledger.trials()) < 64:
+        ticket = ledger.ask()
+        if ticket.number % 5 == 2 and not ticket.retry:
+            ledger.release(ticket)  # somebody, perhaps another one, takes it again
+        else:
+            run_toy_trial(ledger, ticket)
+        ledger.reclaim()  # everybody lives, so nobody loses anything
+    while (ticket := ledger.ask()).retry:
         run_toy_trial(ledger, ticket)
-while (ticket := ledger.ask()).retry:
     run_toy_trial(ledger, ticket)
-run_toy_trial(ledger, ticket)
+"""
+STARTER = """
+ledger = Ledger.start(url, toy_spec(sampler={"name": "random"}))
+run_toy_trial(ledger, ledger.ask())
+print(ledger.name)
 """
 
 
-def test_three_workers_share_a_study(tmp_path: Path) -> None:
+def run_together(script: str, url: str, folder: Path) -> list[str]:
+    """What so many processes print that run a script at the same time; none of them may fail."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(tunetrack.__file__).parents[1])}
+    signs = [folder / f"ready{number}" for number in range(PROCESSES)]
+    commands = [[sys.executable, "-c", TOGETHER + script, url, str(sign), str(folder / "go")] for sign in signs]
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    deadline = time.monotonic() + 120
+    while not all(sign.exists() for sign in signs):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (folder / "go").touch()
+    ended = [process.communicate(timeout=240) for process in processes]
+    assert [error for _, error in ended] == [""] * PROCESSES
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    return [said.strip() for said, _ in ended]
+
+
+def test_eight_workers_share_a_study(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger.create(url, toy_spec("nested"))
-    environment = {**os.environ, "PYTHONPATH": str(Path(tunetrack.__file__).parents[1])}
-    workers = [subprocess.Popen([sys.executable, "-c", WORKER, url], env=environment) for _ in range(3)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0]
+    run_together(WORKER, url, tmp_path)
     trials = ledger.trials()
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert len(trials) >= 30
+    assert len(trials) >= 64
     assert {trial.state for trial in trials}.isdisjoint({TrialState.RUNNING, TrialState.KILLED})
+    assert {trial.deaths for trial in trials} == {0}
+
+
+def test_eight_processes_start_the_same_study_at_once(tmp_path: Path) -> None:
+    """In a ledger that is not there yet, so that they make its tables together as well."""
+    url = f"sqlite:///{tmp_path}/new/ledger.db"
+    names = run_together(STARTER, url, tmp_path)
+    expected = ["toy", *(f"toy-{number}" for number in range(2, PROCESSES + 1))]
+    assert sorted(names) == sorted(list_studies(url)) == sorted(expected)
+    for name in names:
+        (record,) = Ledger.load(url, name).trials()
+        assert record.number == 0

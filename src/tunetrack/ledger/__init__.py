@@ -6,13 +6,14 @@ The only folder that imports optuna and hyperopt.
 from __future__ import annotations
 
 from tunetrack.errors import SpecError
+from tunetrack.ledger.changes import Change
 from tunetrack.ledger.distributions import distribution_of, distributions_of, suggest_config
 from tunetrack.ledger.history import pareto_front
 from tunetrack.ledger.hyperopt_sampler import HyperoptSampler
 from tunetrack.ledger.hyperopt_space import hyperopt_space
 from tunetrack.ledger.ledger import Ledger
 from tunetrack.ledger.pruners import pruner_of, pruner_problems
-from tunetrack.ledger.records import Ticket, TrialRecord
+from tunetrack.ledger.records import Reclaimed, Ticket, TrialRecord, WorkerRecord
 from tunetrack.ledger.results import hyperopt_result, optuna_result
 from tunetrack.ledger.samplers import sampler_factory, sampler_problems
 from tunetrack.ledger.storage import open_storage
@@ -21,10 +22,13 @@ from tunetrack.ledger.workers import is_dead
 from tunetrack.spec.study import StudySpec
 
 __all__ = [
+    "Change",
     "HyperoptSampler",
     "Ledger",
+    "Reclaimed",
     "Ticket",
     "TrialRecord",
+    "WorkerRecord",
     "check_options",
     "distribution_of",
     "distributions_of",

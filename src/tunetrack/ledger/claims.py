@@ -1,69 +1,195 @@
-"""Who may run which trial: taking a waiting or a new one, giving it back, and finding those of dead processes."""
+"""Who may run which trial: taking a waiting or a new one, giving it back, and finding those of dead workers.
+
+Where a kill -9 may strike, and what is then in the ledger:
+
+- while a trial is added or taken again: nothing, or a RUNNING trial with its worker's claim (one transaction);
+- while it is proposed: a RUNNING trial without values; whoever takes it again proposes the same ones;
+- while it is told, given back or counted as a death: what was before, or all of it (one transaction).
+
+So a trial that is RUNNING always names a worker, and when that one is gone `reclaim` finds it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from tunetrack.ledger.records import WORKER
-from tunetrack.ledger.storage import take_waiting
-from tunetrack.ledger.workers import is_dead, is_here, worker_identity
+from tunetrack.errors import LeaseLostError
+from tunetrack.ledger import leases
+from tunetrack.ledger.deaths import death, used_up
+from tunetrack.ledger.leased import LeasedStorage
+from tunetrack.ledger.leases import leases_of
+from tunetrack.ledger.records import DEATHS, OUTCOME, WORKER, Reclaimed, WorkerRecord
+from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
 
 __all__ = ["Claims"]
 
-#: A running trial without a worker is being taken at this moment, or its worker ended while taking it.
-_TAKING_SECONDS = 60.0
+
+#: A worker that is looked at a second time has had so many times `RENEW_SECONDS` for a sign of life.
+_SECOND_LOOK = 1.5
+
+
+@dataclass(frozen=True)
+class _Silent:
+    """A running trial whose worker cannot be looked at from here and was not heard of."""
+
+    trial: FrozenTrial
+    heard: datetime | None
 
 
 class Claims:
-    """The claims on the trials of one study."""
+    """The claims on the trials of one study.
+
+    Attributes:
+        held: by trial id the trials that this object has taken and neither given back nor ended, with their claims.
+    """
 
     def __init__(self, storage: BaseStorage, study_id: int) -> None:
+        self.held: dict[int, tuple[FrozenTrial, dict[str, Any]]] = {}
         self._storage = storage
         self._study_id = study_id
+        self._leases = leases_of(storage)
 
-    def take_again(self) -> FrozenTrial | None:
-        """Takes the first trial that was given back; None where there is none."""
-        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.WAITING,)):
-            if take_waiting(self._storage, trial._trial_id):
-                self._storage.set_trial_user_attr(trial._trial_id, WORKER, worker_identity())
-                return trial
-        return None
+    def take(self, new: bool = True) -> FrozenTrial | None:
+        """Takes the first trial that was given back, else, where `new` says so, a new one."""
+        worker = new_worker()
+        try:
+            trial = self._take_again(worker) or (self._take_new(worker) if new else None)
+        except BaseException:
+            let_go(worker)  # should the storage have it all the same, it can be reclaimed
+            raise
+        if trial is None:
+            let_go(worker)
+        else:
+            self.held[trial._trial_id] = trial, worker
+        return trial
 
-    def take_new(self) -> FrozenTrial:
-        """Adds a trial that is this process's from the start, in one commit."""
-        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker_identity()})
-        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template))
+    def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
+        """The storage for a trial that is held."""
+        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id])
+
+    def token_of(self, trial: FrozenTrial) -> str:
+        """What tells this claim on a trial that is held from all others."""
+        return str(self.held[trial._trial_id][1]["token"])
 
     def give_back(self, trial_id: int) -> None:
-        """Makes a trial wait to be taken again, with the values that it has."""
-        # Without a worker first: a trial that is RUNNING under the name of a dead worker could be reclaimed twice.
-        self._storage.set_trial_user_attr(trial_id, WORKER, None)
-        self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        """Makes a trial that is held wait to be taken again, with the values that it has.
 
-    def reclaim(self, other_hosts: bool) -> tuple[int, ...]:
-        """Gives back the running trials whose worker has ended; returns their numbers."""
-        running = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))
-        left = [trial for trial in running if _is_left(trial, other_hosts)]
-        for trial in left:
-            self.give_back(trial._trial_id)
-        return tuple(trial.number for trial in left)
+        Raises:
+            LeaseLostError: it has been taken over.
+        """
+        with self._leases.change(*self.held[trial_id]) as change:
+            change.state(TrialState.WAITING)
+        self.drop(trial_id)
+
+    def drop(self, trial_id: int) -> None:
+        """Forgets a trial that was ended or lost, or that cannot be given back: then it can be reclaimed."""
+        _, worker = self.held.pop(trial_id, (None, {}))
+        let_go(worker)
+
+    def renew(self) -> None:
+        """Says of all trials that are held that their worker lives; those that were taken over are held no longer."""
+        for trial_id, (trial, worker) in list(self.held.items()):
+            try:
+                with self._leases.change(trial, worker) as change:
+                    change.beat()
+            except LeaseLostError:
+                if self.held.get(trial_id, (None, None))[1] is worker:  # else it was ended or given back just now
+                    self.drop(trial_id)
+
+    def reclaim(self, cause: str, retries: int, other_hosts: bool) -> Reclaimed:
+        """Counts a death for every running trial whose worker is gone, and has it run again or ends it as failed.
+
+        Args:
+            cause: how the worker ended, in words.
+            retries: so many deaths of a trial's workers are forgiven.
+            other_hosts: workers of other hosts count as gone, heard of or not.
+        """
+        gone, silent = [], []
+        now, heard = self._leases.heartbeats(self._study_id)
+        for trial in self._running():
+            worker = trial.user_attrs.get(WORKER)
+            alive = is_alive(worker) if worker else None
+            if alive is False or (alive is None and other_hosts):
+                gone.append(trial)
+            elif alive is None and _is_silent(heard.get(trial._trial_id), now, trial):
+                silent.append(_Silent(trial, heard.get(trial._trial_id)))
+        if silent:
+            # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
+            time.sleep(leases.RENEW_SECONDS * _SECOND_LOOK)
+            now, heard = self._leases.heartbeats(self._study_id)
+            gone += [one.trial for one in silent if heard.get(one.trial._trial_id) == one.heard]
+        return self._bury(gone, cause, retries)
+
+    def workers(self) -> tuple[WorkerRecord, ...]:
+        """Who works on running trials now, by the trials' numbers."""
+        now, heard = self._leases.heartbeats(self._study_id)
+        known = [(trial, trial.user_attrs[WORKER]) for trial in self._running() if trial.user_attrs.get(WORKER)]
+        return tuple(
+            WorkerRecord(
+                number=trial.number,
+                host=str(worker["host"]),
+                pid=int(worker["pid"]),
+                alive=is_alive(worker),
+                silent_seconds=_seconds_between(heard.get(trial._trial_id), now),
+            )
+            for trial, worker in known
+        )
 
     def covers(self, space: SearchSpace) -> bool:
         """Whether every config of a finite space is taken, so that any further trial would be a duplicate."""
         if space.size is None:
             return False
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        return len(trials) >= space.size and len({frozenset(t.params.items()) for t in trials}) >= space.size
+        # A trial that failed without values has taken none of them.
+        taken = [t.params for t in trials if t.params or t.state is not TrialState.FAIL or not space.parameters]
+        return len(taken) >= space.size and len({frozenset(params.items()) for params in taken}) >= space.size
+
+    def _take_again(self, worker: Mapping[str, Any]) -> FrozenTrial | None:
+        waiting = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.WAITING,))
+        return next((trial for trial in waiting if self._leases.take(trial, worker)), None)
+
+    def _take_new(self, worker: Mapping[str, Any]) -> FrozenTrial:
+        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
+        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template))
+
+    def _running(self) -> list[FrozenTrial]:
+        return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))
+
+    def _bury(self, gone: Iterable[FrozenTrial], cause: str, retries: int) -> Reclaimed:
+        released, failed = [], []
+        for trial in gone:
+            earlier = trial.user_attrs.get(DEATHS, [])
+            deaths = [*earlier, death(earlier, cause, trial.last_step)]
+            # Another process may reclaim at this moment: the claim of the dead is there for one of the two.
+            with suppress(LeaseLostError), self._leases.change(trial, trial.user_attrs.get(WORKER)) as change:
+                change.attribute(DEATHS, deaths)
+                if len(deaths) <= retries:
+                    change.state(TrialState.WAITING)
+                    released.append(trial.number)
+                else:
+                    # Optuna's samplers look away from failed trials, so there is nothing to tell them.
+                    change.attribute(OUTCOME, {"reason": used_up(deaths, retries)})
+                    change.state(TrialState.FAIL)
+                    failed.append(trial.number)
+        return Reclaimed(tuple(released), tuple(failed))
 
 
-def _is_left(trial: FrozenTrial, other_hosts: bool) -> bool:
-    worker = trial.user_attrs.get(WORKER)
-    if worker is None:
-        started = trial.datetime_start
-        return started is None or datetime.now() - started > timedelta(seconds=_TAKING_SECONDS)
-    return is_dead(worker) or (other_hosts and not is_here(worker))
+def _is_silent(heard: datetime | None, now: datetime, trial: FrozenTrial) -> bool:
+    """Whether nothing was heard for so long; also where a clock that was set back makes the last sign a later one."""
+    if heard is None:  # killed before the first sign of life, or an old ledger: by this host's clock
+        heard, now = trial.datetime_start or datetime.min, datetime.now()
+    return abs((now - heard).total_seconds()) > leases.GRACE_SECONDS
+
+
+def _seconds_between(heard: datetime | None, now: datetime) -> float | None:
+    return None if heard is None else max(0.0, (now - heard).total_seconds())

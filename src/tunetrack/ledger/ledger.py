@@ -11,36 +11,29 @@ its own, and one ledger may be used by several threads.
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import cast
 
 import optuna
 from optuna.pruners import HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from tunetrack.errors import LedgerError
-from tunetrack.ledger.claims import Claims
+from tunetrack.errors import LeaseLostError, LedgerError
+from tunetrack.ledger.book import StudyBook
 from tunetrack.ledger.distributions import suggest_config
-from tunetrack.ledger.history import History, best_of
+from tunetrack.ledger.keeper import renewing
+from tunetrack.ledger.leased import LeasedStorage
+from tunetrack.ledger.leases import lost
 from tunetrack.ledger.pruners import pruner_of
-from tunetrack.ledger.records import OUTCOME, Ticket, TrialRecord, checked_values, outcome_attribute
+from tunetrack.ledger.records import DEATHS, Reclaimed, Ticket, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
-from tunetrack.ledger.storage import (
-    ValueBuffer,
-    errors_in_words,
-    exists,
-    masked,
-    open_storage,
-    quiet,
-    url_of,
-)
-from tunetrack.ledger.studies import differing_sections, read_document, write_document
-from tunetrack.spec.loading import load_study
+from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
+from tunetrack.ledger.studies import NameTakenError, create_study, open_study, unused_name
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.study import StudySpec
 
@@ -58,7 +51,7 @@ _TOLD_AS: Mapping[TrialState, OptunaState] = {
 }
 
 
-class Ledger:
+class Ledger(StudyBook):
     """One study in a storage. Made by `create` and `load`.
 
     Attributes:
@@ -67,18 +60,12 @@ class Ledger:
     """
 
     def __init__(self, storage: BaseStorage, name: str, spec: StudySpec, sampler: BaseSampler | None) -> None:
-        self.name = name
-        self.spec = spec
-        self._storage = storage
+        super().__init__(storage, name, spec)
         self._samplers: SamplerFactory = sampler_factory(spec) if sampler is None else lambda number: sampler
         # A given sampler is let run on, as `study.optimize` would let it.
         self._ends_when_covered = sampler is None
         self._pruner = pruner_of(spec)
-        self._study_id = storage.get_study_id_from_name(name)
-        self._claims = Claims(storage, self._study_id)
-        self._history = History(storage, self._study_id, spec.space)
-        self._open: dict[int, optuna.Trial] = {}
-        self._lock = threading.RLock()
+        self._open: dict[int, _OpenTrial] = {}
         if isinstance(self._pruner, HyperbandPruner):
             # It sorts trials into brackets, and samplers see one bracket only, from its first decision on. An empty
             # decision now makes that the first trial in every process, so a resumed study sees the same brackets.
@@ -86,6 +73,21 @@ class Ledger:
                 _Study(name, storage, self._samplers(0), self._pruner),
                 optuna.trial.create_trial(state=OptunaState.RUNNING),
             )
+
+    @classmethod
+    def start(cls, ledger: str | BaseStorage, spec: StudySpec, sampler: BaseSampler | None = None) -> Ledger:
+        """Starts a study under the first free name of base, base-2, base-3, ...; the base is the study file's name.
+
+        Several processes may do so at once: each gets a name of its own.
+
+        Raises:
+            LedgerError: the storage cannot be written.
+            SpecError: an option of sampler or pruner is wrong.
+        """
+        storage = open_storage(ledger) if isinstance(ledger, str) else ledger
+        while True:
+            with suppress(NameTakenError):  # taken between the look and the start
+                return cls.create(storage, spec, unused_name(storage, spec.name), sampler)
 
     @classmethod
     def create(
@@ -107,15 +109,8 @@ class Ledger:
         sampler_factory(spec)
         pruner_of(spec)
         storage = open_storage(ledger) if isinstance(ledger, str) else ledger
-        directions = [StudyDirection.MAXIMIZE if o.maximize else StudyDirection.MINIMIZE for o in spec.objectives]
         with quiet(), errors_in_words(url_of(storage)):
-            try:
-                study_id = storage.create_new_study(directions, name)
-            except optuna.exceptions.DuplicatedStudyError as error:
-                raise LedgerError(
-                    f"the ledger {masked(url_of(storage))} has a study {name!r}; resume it, or give another name"
-                ) from error
-            write_document(storage, study_id, spec)
+            create_study(storage, name, spec)
             return cls(storage, name, spec, sampler)
 
     @classmethod
@@ -125,37 +120,28 @@ class Ledger:
         name: str,
         spec: StudySpec | None = None,
         sampler: BaseSampler | None = None,
+        accept_changes: bool = False,
     ) -> Ledger:
         """Opens a study that exists.
 
         Args:
             ledger: database URL, or an open storage.
             name: name in the ledger.
-            spec: the study file to go on with; it may change name, description, budget and reference only. Default:
-                the one that is kept with the study.
+            spec: the study file to go on with; it may change name, description, budget, reference and places of data
+                only. It is kept with the study. Default: the one that is kept.
             sampler: as for `create`.
+            accept_changes: `spec` may change more, as long as all trials with a result stay what they are: points of
+                the space, judged by the same objectives. `changes` tells of it.
 
         Raises:
-            LedgerError: there is no such study, it is another one than `spec` says, or the storage cannot be read.
+            LedgerError: there is no such study, it is another one than `spec` says, the change cannot be accepted, or
+                the storage cannot be read.
         """
         if isinstance(ledger, str) and not exists(ledger):
             raise LedgerError(f"the ledger {masked(ledger)} does not exist; start a study first")
         storage = open_storage(ledger) if isinstance(ledger, str) else ledger
-        url = masked(url_of(storage))
         with quiet(), errors_in_words(url_of(storage)):
-            known = {study.study_name: study for study in storage.get_all_studies()}
-            if name not in known:
-                names = ", ".join(known) or "none"
-                raise LedgerError(f"the ledger {url} has no study {name!r}; it has: {names}")
-            document, fingerprint = read_document(known[name].user_attrs, name, url)
-            if spec is None:
-                spec = load_study(document)
-            elif spec.fingerprint != fingerprint:
-                sections = ", ".join(differing_sections(document, spec.document))
-                raise LedgerError(
-                    f"the study {name!r} in the ledger {url} was started with another {sections}; a resumed study "
-                    "may change name, description, budget and reference only. Start a new study, or undo the change"
-                )
+            storage, spec = open_study(storage, name, spec, accept_changes)
             return cls(storage, name, spec, sampler)
 
     def ask(self) -> Ticket | None:
@@ -168,25 +154,50 @@ class Ledger:
             LedgerError: the storage cannot be read or written.
         """
         with self._working():
-            again = self._claims.take_again()
-            if again is None and self._ends_when_covered and self._claims.covers(self.spec.space):
-                return None
-            taken = again or self._claims.take_new()
+            while True:
+                covered = self._ends_when_covered and self._claims.covers(self.spec.space)
+                taken = self._claims.take(new=not covered)
+                if taken is None:
+                    return None
+                with suppress(LeaseLostError):  # frozen while proposing: somebody else has this one by now
+                    return self._proposed(taken)
+
+    def _proposed(self, taken: FrozenTrial) -> Ticket:
+        again = taken.state is OptunaState.WAITING
+        try:
+            leased = self._claims.storage_of(taken)
+            study = _Study(self.name, cast(BaseStorage, leased), self._samplers(taken.number), self._pruner)
+            trial = optuna.Trial(study, taken._trial_id)
+            if again:
+                _forget_reports(trial)
+            config = suggest_config(trial, self.spec.space)
+            leased.write()
+        except BaseException:
             try:
-                study = _Study(self.name, self._storage, self._samplers(taken.number), self._pruner)
-                trial = optuna.Trial(study, taken._trial_id)
-                if again is not None:
-                    _forget_reports(trial)
-                values = ValueBuffer(self._storage)
-                trial.storage = cast(BaseStorage, values)
-                config = suggest_config(trial, self.spec.space)
-                trial.storage = self._storage
-                values.write()
-            except BaseException:
-                self._claims.give_back(taken._trial_id)
-                raise
-            self._open[taken.number] = trial
-            return Ticket(taken.number, trial.params, config, retry=again is not None)
+                with suppress(LeaseLostError):
+                    self._claims.give_back(taken._trial_id)
+            finally:
+                self._claims.drop(taken._trial_id)
+            raise
+        claim = self._claims.token_of(taken)
+        self._open[taken.number] = _OpenTrial(trial, leased, claim)
+        deaths = len(taken.user_attrs.get(DEATHS, ()))
+        return Ticket(taken.number, trial.params, config, again, deaths, claim)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keeps the leases of all trials that are open here alive, from a thread; for as long as trials are run.
+
+        A worker that is not heard of for `GRACE_SECONDS` loses its trials to workers of other hosts. Trouble with the
+        storage is logged, and renewing is tried again. A storage in memory has no leases.
+        """
+
+        def renew() -> None:
+            with errors_in_words(url_of(self._storage)):
+                self._claims.renew()
+
+        with renewing(renew):
+            yield
 
     def report(self, ticket: Ticket, step: int, value: float) -> bool:
         """Keeps an intermediate value of the objective.
@@ -201,11 +212,12 @@ class Ledger:
 
         Raises:
             LedgerError: the ticket is not open here, or the storage cannot be written.
+            LeaseLostError: the trial has been taken over.
         """
-        if len(self.spec.objectives) > 1:
-            return False
         with self._working():
-            trial = self._opened(ticket)
+            trial = self._opened(ticket).trial
+            if len(self.spec.objectives) > 1:
+                return False
             trial.report(value, step)
             return not isinstance(self._pruner, NopPruner) and trial.should_prune()
 
@@ -220,17 +232,17 @@ class Ledger:
         Raises:
             LedgerError: the ticket is not open here, the values do not fit the objectives, or the storage cannot be
                 written.
+            LeaseLostError: the trial has been taken over.
         """
         if outcome.state is TrialState.KILLED:
             self.release(ticket)
             return
         values = checked_values(ticket, outcome, len(self.spec.objectives))
         with self._working():
-            trial = self._opened(ticket)
-            attribute = outcome_attribute(outcome, config_key)
-            if attribute:
-                trial.set_user_attr(OUTCOME, attribute)
-            trial.study.tell(trial, values, state=_TOLD_AS[outcome.state])
+            opened = self._opened(ticket)
+            opened.storage.outcome = outcome_attribute(outcome, config_key)
+            opened.trial.study.tell(opened.trial, values, state=_TOLD_AS[outcome.state])
+            self._claims.drop(opened.trial._trial_id)
             del self._open[ticket.number]
 
     def release(self, ticket: Ticket) -> None:
@@ -238,83 +250,49 @@ class Ledger:
 
         Raises:
             LedgerError: the ticket is not open here, or the storage cannot be written.
+            LeaseLostError: the trial has been taken over.
         """
         with self._working():
-            self._claims.give_back(self._opened(ticket)._trial_id)
+            self._claims.give_back(self._opened(ticket).trial._trial_id)
             del self._open[ticket.number]
 
-    def reclaim(self, other_hosts: bool = False) -> tuple[int, ...]:
-        """Gives back the running trials whose process has ended, so that they are run again. For a resumed study.
+    def reclaim(self, cause: str = "", other_hosts: bool = False) -> Reclaimed:
+        """Takes the running trials from workers that are gone, and counts a death for each.
+
+        A trial is run again as often as `budget.retries` says; then it has failed. A worker of this host is gone when
+        its process is; one of another host when it was not heard of for `GRACE_SECONDS` by the database's clock and is
+        not heard of in another `RENEW_SECONDS`, for which this call then waits.
 
         Args:
-            other_hosts: also take those of other hosts, whose processes cannot be looked at. Only where nobody else
-                works on this study: in a container that has got a new host name, for instance.
+            cause: how the worker ended, such as "killed by signal 9 (SIGKILL)"; for the reason of a trial that failed.
+            other_hosts: all workers of other hosts are gone, heard of or not. Only where nobody else works on this
+                study: in a container that has got a new host name, for instance.
 
         Returns:
-            The numbers of the trials given back.
+            What became of those trials. Of several processes that reclaim at once, each trial is one's.
 
         Raises:
             LedgerError: the storage cannot be read or written.
         """
-        with self._working():
-            return self._claims.reclaim(other_hosts)
+        with errors_in_words(url_of(self._storage)):
+            return self._claims.reclaim(cause, self.spec.head.budget.retries, other_hosts)
 
-    def trials(self) -> tuple[TrialRecord, ...]:
-        """All trials in the order of their numbers.
-
-        Raises:
-            LedgerError: the storage cannot be read.
-        """
-        with self._working():
-            return self._history.read()
-
-    def best(self, objective: int = 0) -> TrialRecord | None:
-        """The best finished trial by one objective, the first one of equals; None where none has a value.
-
-        Raises:
-            LedgerError: the storage cannot be read.
-        """
-        return best_of(self.trials(), self.spec.objectives, objective)
-
-    def find_duplicate(self, config_key: str) -> TrialRecord | None:
-        """The first completed trial that was told with this key; None where there is none.
-
-        Raises:
-            LedgerError: the storage cannot be read.
-        """
-        with self._working():
-            return self._history.completed_with(config_key)
-
-    def attributes(self) -> dict[str, Any]:
-        """What was kept with the study by `set_attribute`.
-
-        Raises:
-            LedgerError: the storage cannot be read.
-        """
-        with self._working():
-            kept = self._storage.get_study_user_attrs(self._study_id)
-            return {key: value for key, value in kept.items() if not key.startswith("tunetrack:")}
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        """Keeps a JSON value with the study, such as the MLflow run that it belongs to.
-
-        Raises:
-            LedgerError: the storage cannot be written.
-        """
-        with self._working():
-            self._storage.set_study_user_attr(self._study_id, key, value)
-
-    def _working(self) -> AbstractContextManager[Any]:
-        stack = ExitStack()
-        stack.enter_context(self._lock)
-        stack.enter_context(quiet())
-        stack.enter_context(errors_in_words(url_of(self._storage)))
-        return stack
-
-    def _opened(self, ticket: Ticket) -> optuna.Trial:
-        if ticket.number not in self._open:
+    def _opened(self, ticket: Ticket) -> _OpenTrial:
+        opened = self._open.get(ticket.number)
+        if opened is None:
             raise LedgerError(f"trial {ticket.number} is not open here: it was told or released, or asked elsewhere")
-        return self._open[ticket.number]
+        if opened.claim != ticket.claim or opened.trial._trial_id not in self._claims.held:
+            raise lost(ticket.number)
+        return opened
+
+
+@dataclass(frozen=True)
+class _OpenTrial:
+    """A trial that was handed out: Optuna's object, the storage as it sees it, and the claim that the ticket has."""
+
+    trial: optuna.Trial
+    storage: LeasedStorage
+    claim: str
 
 
 class _Study(optuna.Study):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -15,10 +15,24 @@ from tunetrack.errors import LedgerError
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.space import SearchSpace
 
-__all__ = ["OUTCOME", "WORKER", "Ticket", "TrialRecord", "checked_values", "outcome_attribute", "record_of"]
+__all__ = [
+    "DEATHS",
+    "OUTCOME",
+    "VALUES",
+    "WORKER",
+    "Reclaimed",
+    "Ticket",
+    "TrialRecord",
+    "WorkerRecord",
+    "checked_values",
+    "outcome_attribute",
+    "record_of",
+]
 
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
+DEATHS = "tunetrack:deaths"
 OUTCOME = "tunetrack:outcome"
+VALUES = "tunetrack:values"
 WORKER = "tunetrack:worker"
 
 _STATES: Mapping[OptunaState, TrialState] = {
@@ -39,12 +53,16 @@ class Ticket:
         values: proposed value (for categories the label) by parameter name, for the branches taken.
         config: the resolved config, for `StudySpec.config`.
         retry: whether the trial was begun before and given back.
+        deaths: how many workers have died over it.
+        claim: tells this handing-out of the trial from any other one.
     """
 
     number: int
     values: Mapping[str, Any]
     config: dict[str, Any]
     retry: bool = False
+    deaths: int = 0
+    claim: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,11 +77,12 @@ class TrialRecord:
         objectives: one value an objective; None where the trial has no result that counts.
         reason: why it was not completed, in words.
         intermediate: reported value by step.
-        started: when it was (last) begun, local time without zone.
-        finished: when it was told, local time without zone.
+        started: when it was (last) begun, in UTC.
+        finished: when it was told, in UTC; before `started` where the clock was set back in between.
         duplicate_of: number of the trial whose result was reused.
         config_key: what `tell` was given to find duplicates by.
         worker: host, pid and start time of the process that runs or ran it.
+        deaths: how many workers have died over it.
     """
 
     number: int
@@ -78,6 +97,46 @@ class TrialRecord:
     duplicate_of: int | None = None
     config_key: str | None = None
     worker: Mapping[str, Any] | None = None
+    deaths: int = 0
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, at least 0; None where it is not finished."""
+        if self.started is None or self.finished is None:
+            return None
+        return max(0.0, (self.finished - self.started).total_seconds())
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """What became of the trials whose workers were gone.
+
+    Attributes:
+        released: numbers of those that wait to be run again.
+        failed: numbers of those that have failed, because their retries are used up.
+    """
+
+    released: tuple[int, ...] = ()
+    failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """Who works on a running trial.
+
+    Attributes:
+        number: the trial's.
+        host: name of the worker's host.
+        pid: number of its process there.
+        alive: whether that process lives; None on another host, where nobody can look.
+        silent_seconds: since it was last heard of, by the database's clock and at least 0; None where it never was.
+    """
+
+    number: int
+    host: str
+    pid: int
+    alive: bool | None
+    silent_seconds: float | None
 
 
 def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str, Any]:
@@ -115,27 +174,34 @@ def checked_values(ticket: Ticket, outcome: TrialOutcome, wanted: int) -> tuple[
 def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
     """Reads a stored trial."""
     finished = trial.state.is_finished()
-    # A trial that is run again may carry the outcome attribute of an interrupted tell.
+    # In a storage without transactions a trial may carry the outcome of an interrupted tell.
     outcome = trial.user_attrs.get(OUTCOME, {}) if finished else {}
+    values = trial.user_attrs.get(VALUES, trial.params)
     state = TrialState(outcome["state"]) if "state" in outcome else _STATES[trial.state]
     return TrialRecord(
         number=trial.number,
         state=state,
-        values=dict(trial.params),
-        config=_config(trial, space),
+        values=dict(values),
+        config=_config(values, space),
         objectives=tuple(trial.values) if state.has_value and trial.values is not None else None,
         reason=outcome.get("reason", ""),
         intermediate=dict(trial.intermediate_values),
-        started=trial.datetime_start,
-        finished=trial.datetime_complete,
+        started=_in_utc(trial.datetime_start),
+        finished=_in_utc(trial.datetime_complete),
         duplicate_of=outcome.get("duplicate_of"),
         config_key=outcome.get("config_key"),
         worker=trial.user_attrs.get(WORKER),
+        deaths=len(trial.user_attrs.get(DEATHS, ())),
     )
 
 
-def _config(trial: FrozenTrial, space: SearchSpace) -> dict[str, Any] | None:
+def _in_utc(local: datetime | None) -> datetime | None:
+    """Optuna gives local time without zone, in which a night has an hour twice."""
+    return None if local is None else local.astimezone(UTC)
+
+
+def _config(values: Mapping[str, Any], space: SearchSpace) -> dict[str, Any] | None:
     try:
-        return space.values(trial.params)
-    except KeyError:  # its worker has not got all values yet, or ended on the way
+        return space.values(values)
+    except KeyError:  # its worker has not got all values yet, or ended on the way; or the study file was changed
         return None

@@ -10,32 +10,19 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._rdb.models import TrialModel
-from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.trial import TrialState as OptunaState
 
 from tunetrack.errors import LedgerError
 
-__all__ = [
-    "ValueBuffer",
-    "errors_in_words",
-    "exists",
-    "masked",
-    "open_storage",
-    "quiet",
-    "take_waiting",
-    "url_of",
-]
+__all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
 
 _HINTS = (
     ("locked", "is locked by another process; wait until that one is done, or use PostgreSQL for many workers"),
@@ -48,8 +35,13 @@ _HINTS = (
     ("password authentication", "refuses the user name or the password"),
     ("connection", "cannot be reached; is the database server running, and are host and port right?"),
     ("could not translate host", "cannot be reached: the host name is unknown"),
-    ("schema", "was written by another version of Optuna; upgrade it with: optuna storage upgrade --storage URL"),
+    ("storage upgrade", "was written by an older Optuna; keep a copy, then: optuna storage upgrade --storage URL"),
+    ("schema", "was written by a newer Optuna than the one installed; update tunetrack, or start in another --home"),
 )
+
+#: Several processes that open a new database at once make its tables together; each of them may find one made already.
+_MADE_BY_ANOTHER = ("already exists", "unique constraint", "duplicate")
+_MAKING_ATTEMPTS = 50
 
 
 def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
@@ -65,11 +57,11 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
     path = _sqlite_path(url)
     with errors_in_words(url):
         if sqlalchemy.engine.make_url(url).get_backend_name() != "sqlite":
-            return optuna.storages.get_storage(RDBStorage(url))
-        if path is not None and not path.exists():
+            return _with_tables(url, {})
+        # An empty file is one whose maker was killed before it had come to the mode.
+        if path is not None and not (path.exists() and path.stat().st_size):
             _make_write_ahead_file(path, busy_seconds)
-        connect = {"timeout": busy_seconds, "factory": _Connection}
-        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs={"connect_args": connect}))
+        return _with_tables(url, {"timeout": busy_seconds, "factory": _Connection})
 
 
 def exists(url: str) -> bool:
@@ -86,57 +78,6 @@ def url_of(storage: BaseStorage) -> str:
     """The URL that a storage was opened with; for one without a database its kind."""
     backend = getattr(storage, "_backend", storage)
     return backend.url if isinstance(backend, RDBStorage) else type(storage).__name__
-
-
-def take_waiting(storage: BaseStorage, trial_id: int) -> bool:
-    """Turns one WAITING trial into a RUNNING one; False where another worker was faster.
-
-    Optuna's own way reads the state first and then writes it, and on SQLite two workers can both succeed.
-    """
-    engine = _engine(storage)
-    if engine is None:
-        return storage.set_trial_state_values(trial_id, OptunaState.RUNNING)
-    taken = (
-        sqlalchemy.update(TrialModel)
-        .where(TrialModel.trial_id == trial_id, TrialModel.state == OptunaState.WAITING)
-        .values(state=OptunaState.RUNNING, _datetime_start_utc=datetime.now(UTC).replace(tzinfo=None))
-    )
-    with engine.begin() as connection:
-        return connection.execute(taken).rowcount == 1
-
-
-class ValueBuffer:
-    """Stands in for the storage while a trial is proposed: keeps its values, and writes them in one transaction.
-
-    Optuna commits every value on its own. With several workers on one file, each commit is a turn to wait for.
-    """
-
-    def __init__(self, storage: BaseStorage) -> None:
-        self._storage = storage
-        self._values: list[tuple[int, str, float, BaseDistribution]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def set_trial_param(
-        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
-    ) -> None:
-        """Keeps a value."""
-        self._values.append((trial_id, param_name, param_value_internal, distribution))
-
-    def write(self) -> None:
-        """Writes the values that were kept."""
-        backend = getattr(self._storage, "_backend", self._storage)
-        if not isinstance(backend, RDBStorage):
-            for value in self._values:
-                self._storage.set_trial_param(*value)
-            return
-        with _create_scoped_session(backend.scoped_session) as session, session.no_autoflush:
-            for trial_id, name, value_internal, distribution in self._values:
-                # The space of a study never changes, so there is no other distribution to compare with.
-                backend._set_trial_param_without_commit(
-                    session, trial_id, name, value_internal, distribution, previous_distribution=distribution
-                )
 
 
 @contextmanager
@@ -196,9 +137,17 @@ def _sqlite_path(url: str) -> Path | None:
     return Path(database)
 
 
-def _engine(storage: BaseStorage) -> sqlalchemy.Engine | None:
-    backend = getattr(storage, "_backend", storage)
-    return backend.engine if isinstance(backend, RDBStorage) else None
+def _with_tables(url: str, connect: dict[str, Any]) -> BaseStorage:
+    attempts = 0
+    while True:
+        try:
+            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs={"connect_args": connect}))
+        except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
+            attempts += 1
+            text = f"{error} {error.__cause__}".lower()
+            if attempts == _MAKING_ATTEMPTS or not any(sign in text for sign in _MADE_BY_ANOTHER):
+                raise
+            time.sleep(0.02)
 
 
 def _make_write_ahead_file(path: Path, busy_seconds: float) -> None:

@@ -99,8 +99,7 @@ class Worker:
 
     def _earlier_seconds(self) -> float:
         """Seconds that trials have taken before this worker began."""
-        times = ((record.started, record.finished) for record in self.ledger.trials())
-        return sum((finished - started).total_seconds() for started, finished in times if started and finished)
+        return sum(record.seconds or 0.0 for record in self.ledger.trials())
 
     def _may_exist(self, ticket: Ticket) -> bool:
         """Whether MLflow may know this trial: only a process that died could have left it there."""

@@ -1,0 +1,106 @@
+"""A study as it stands in the storage: its trials, who works on them, and what is kept with it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from tunetrack.ledger.changes import Change, changes_of
+from tunetrack.ledger.claims import Claims
+from tunetrack.ledger.history import History, best_of
+from tunetrack.ledger.records import TrialRecord, WorkerRecord
+from tunetrack.ledger.storage import errors_in_words, quiet, url_of
+from tunetrack.spec.study import StudySpec
+
+__all__ = ["StudyBook"]
+
+
+class StudyBook:
+    """What can be read of one study, and the attributes that are kept with it.
+
+    Attributes:
+        name: the study's name in the storage.
+        spec: the study file's content.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, spec: StudySpec) -> None:
+        self.name = name
+        self.spec = spec
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(name)
+        self._claims = Claims(storage, self._study_id)
+        self._history = History(storage, self._study_id, spec.space)
+        self._lock = threading.RLock()
+
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials in the order of their numbers.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return self._history.read()
+
+    def best(self, objective: int = 0) -> TrialRecord | None:
+        """The best finished trial by one objective, the first one of equals; None where none has a value.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        return best_of(self.trials(), self.spec.objectives, objective)
+
+    def find_duplicate(self, config_key: str) -> TrialRecord | None:
+        """The first completed trial that was told with this key; None where there is none.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return self._history.completed_with(config_key)
+
+    def workers(self) -> tuple[WorkerRecord, ...]:
+        """Who works on running trials now, in the order of the trials' numbers.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return self._claims.workers()
+
+    def changes(self) -> tuple[Change, ...]:
+        """How the study file was changed since the study began, in the order in which that was accepted.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return changes_of(self._storage.get_study_user_attrs(self._study_id))
+
+    def attributes(self) -> dict[str, Any]:
+        """What was kept with the study by `set_attribute`.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            kept = self._storage.get_study_user_attrs(self._study_id)
+            return {key: value for key, value in kept.items() if not key.startswith("tunetrack:")}
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Keeps a JSON value with the study, such as the MLflow run that it belongs to.
+
+        Raises:
+            LedgerError: the storage cannot be written.
+        """
+        with self._working():
+            self._storage.set_study_user_attr(self._study_id, key, value)
+
+    def _working(self) -> AbstractContextManager[Any]:
+        stack = ExitStack()
+        stack.enter_context(self._lock)
+        stack.enter_context(quiet())
+        stack.enter_context(errors_in_words(url_of(self._storage)))
+        return stack

@@ -1,0 +1,117 @@
+"""The storage as one trial sees it: its proposal is written in one go, and all it writes counts while its lease holds.
+
+Optuna's own trial, samplers and `tell` work on it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from tunetrack.ledger.leases import Leases, lost
+from tunetrack.ledger.records import OUTCOME, WORKER
+
+__all__ = ["LeasedStorage"]
+
+
+class LeasedStorage:
+    """Stands in for the storage while a trial is proposed and run.
+
+    Until `write`, values are kept here, and so is what a sampler remembers with the study (qmc: how many points it has
+    given out). Optuna commits each on its own: a worker that is killed in between would leave a trial that is proposed
+    differently when it is asked for again, and with several workers on one file each commit is a turn to wait for.
+
+    Attributes:
+        outcome: what `tell` is to keep beside Optuna's own state.
+    """
+
+    def __init__(self, storage: BaseStorage, leases: Leases, trial: FrozenTrial, worker: Mapping[str, Any]) -> None:
+        self.outcome: dict[str, Any] = {}
+        self._storage, self._leases, self._trial, self._worker = storage, leases, trial, worker
+        self._values: list[tuple[str, float, BaseDistribution]] = []
+        self._of_study: dict[tuple[int, str], Any] = {}
+        self._proposing, self._ended = True, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def set_trial_param(self, trial_id: int, name: str, internal: float, distribution: BaseDistribution) -> None:
+        """Keeps a value for `write`."""
+        self._values.append((name, internal, distribution))
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keeps what a sampler remembers, for `write`."""
+        if self._proposing:
+            self._of_study[study_id, key] = value
+        else:
+            self._storage.set_study_system_attr(study_id, key, value)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """What samplers remember, this proposal included."""
+        kept = {key: value for (study, key), value in self._of_study.items() if study == study_id}
+        return {**self._storage.get_study_system_attrs(study_id), **kept}
+
+    def write(self) -> None:
+        """Writes the proposal, and the first sign of life with it.
+
+        Raises:
+            LeaseLostError: the trial has been taken over.
+        """
+        with self._leases.change(self._trial, self._worker) as change:
+            for value in self._values:
+                change.parameter(*value)
+            for (study_id, key), remembered in self._of_study.items():
+                change.study_system_attribute(study_id, key, remembered)
+            change.beat()
+        self._values, self._of_study, self._proposing = [], {}, False
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """The stored trial.
+
+        Raises:
+            LeaseLostError: it is this one, and has been taken over.
+        """
+        found = self._storage.get_trial(trial_id)
+        if self._ended or trial_id != self._trial._trial_id:  # `tell` reads once more what it has written
+            return found
+        if found.state is not OptunaState.RUNNING or found.user_attrs.get(WORKER) != self._worker:
+            raise lost(self._trial.number)
+        return found
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials that samplers and pruners see: all but those that failed without values.
+
+        Their workers died while they were proposed, or their values are of an earlier study file. Nobody can learn from
+        them, and brute_force takes them for the end of its tree.
+        """
+        found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
+        return [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Keeps a report.
+
+        Raises:
+            LeaseLostError: the trial has been taken over.
+        """
+        with self._leases.change(self._trial, self._worker) as change:
+            change.report(step, intermediate_value)
+
+    def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
+        """Ends the trial, together with its outcome.
+
+        Raises:
+            LeaseLostError: the trial has been taken over.
+        """
+        with self._leases.change(self._trial, self._worker) as change:
+            if self.outcome:
+                change.attribute(OUTCOME, self.outcome)
+            change.state(state, values)
+        self._ended = True
+        return True

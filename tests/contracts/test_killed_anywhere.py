@@ -1,0 +1,112 @@
+"""A worker that is killed before any SQL statement or after any commit: the study ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tunetrack
+
+#: Kills a forked worker before its first statement, its second one, and so on, and lets another one finish the study.
+KILLER = """
+import json, os, signal, sqlite3, sys
+from pathlib import Path
+import sqlalchemy
+from tunetrack.ledger import Ledger
+from tunetrack.testing import drive, toy_spec
+from tunetrack.testing.toy import run_toy_trial
+
+EARLIER, TRIALS = 5, 8
+folder, sampler, part, stride = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+spec = toy_spec("nested", sampler=sampler)
+drive(Ledger.create(f"sqlite:///{folder}/template.db", spec), EARLIER)
+
+def table(ledger):
+    return [(t.number, dict(t.values), t.state.value, t.objectives, dict(t.intermediate)) for t in ledger.trials()]
+
+def fresh(name):
+    with sqlite3.connect(folder / "template.db") as one, sqlite3.connect(folder / name) as other:
+        one.backup(other)
+    one.close(), other.close()
+    return f"sqlite:///{folder}/{name}"
+
+def work(url, kill_at):
+    moments = 0
+    def moment(*_):
+        nonlocal moments
+        if moments == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        moments += 1
+    ledger = Ledger.load(url, "toy")
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", moment)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", moment)
+    ticket = ledger.ask()
+    if part == "all":
+        ledger.report(ticket, 1, 0.5)
+        ledger.release(ticket)
+        ticket = ledger.ask()
+        run_toy_trial(ledger, ticket)
+
+whole = Ledger.load(fresh("whole.db"), "toy")
+drive(whole, TRIALS - EARLIER)
+expected, outcomes = table(whole), []
+for kill_at in range(0, 10000, stride):
+    url = fresh("killed.db")
+    child = os.fork()
+    if child == 0:
+        work(url, kill_at)
+        os._exit(0)
+    killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    ledger = Ledger.load(url, "toy")
+    before = [t.state.value for t in ledger.trials()][EARLIER:]
+    reclaimed = ledger.reclaim("killed by a test")
+    drive(ledger, TRIALS - sum(t.state.value not in ("RUNNING", "KILLED") for t in ledger.trials()))
+    outcomes.append({
+        "kill_at": kill_at, "before": before, "released": reclaimed.released, "failed": reclaimed.failed,
+        "deaths": [t.deaths for t in ledger.trials()][EARLIER:], "same": table(ledger) == expected,
+    })
+    for file in folder.glob("killed.db*"):
+        file.unlink()
+    if not killed:
+        break
+print(json.dumps(outcomes))
+"""
+
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "tpe": {"name": "tpe", "n_startup_trials": 3, "seed": 1},
+    "hyperopt": {"engine": "hyperopt", "name": "tpe", "n_startup_jobs": 3, "seed": 1},
+    "qmc": {"name": "qmc", "seed": 1},  # counts its points in the study
+}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "part", "stride"),
+    [
+        ("tpe", "all", 9),
+        pytest.param("tpe", "all", 1, marks=pytest.mark.slow),
+        pytest.param("hyperopt", "ask", 1, marks=pytest.mark.slow),
+        pytest.param("qmc", "ask", 1, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_worker_leaves_nothing_undone_and_nothing_twice(
+    sampler: str, part: str, stride: int, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(tunetrack.__file__).parents[1])}
+    command = [sys.executable, "-c", KILLER, str(tmp_path), json.dumps(SAMPLERS[sampler]), part, str(stride)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)
+    assert len(outcomes) * stride > (20 if part == "ask" else 60)
+    assert [outcome for outcome in outcomes if not outcome["same"]] == []
+    for outcome in outcomes:
+        # Whatever was under way is reclaimed at once, counted as one death of that one trial.
+        running = [number for number, state in enumerate(outcome["before"], 5) if state == "RUNNING"]
+        assert outcome["released"] == running
+        assert outcome["failed"] == []
+        assert sum(outcome["deaths"]) == len(running) <= 1

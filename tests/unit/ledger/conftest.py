@@ -1,0 +1,3 @@
+"""Fixtures of this folder."""
+
+from ledger_support import short_leases, url  # noqa: F401
