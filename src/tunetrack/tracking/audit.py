@@ -1,4 +1,4 @@
-"""Knows every run that a study's trials have in MLflow, also where a trial has several: for checks against the ledger."""
+"""Knows every run that a study's trials have in MLflow, several of one trial too: for checks against the ledger."""
 
 from __future__ import annotations
 
