@@ -17,6 +17,10 @@ __all__ = ["main"]
 #: Read by the libraries when they are first imported; what the user has set stays.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow's own client would try for minutes before it says that a server is away, and a creation that it repeats may
+    # make two runs. Entries are sent again by the tracker, which looks first.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it `deterministic: true` is refused on CUDA
 }
 

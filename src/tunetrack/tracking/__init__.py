@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tunetrack.tracking.artifacts import TrialArtifacts
+from tunetrack.tracking.audit import TrialRunRow, delete_run, study_trials
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
@@ -17,7 +18,7 @@ from tunetrack.tracking.queries import (
     read_study,
     read_weight_stats,
 )
-from tunetrack.tracking.runs import StudyRun, TrialRun
+from tunetrack.tracking.runs import Ending, StudyRun, TrialRun
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
 from tunetrack.tracking.views import SavedView, view_id, view_url, write_view
@@ -25,6 +26,7 @@ from tunetrack.tracking.writer import WriterLimits, WriterStatus
 
 __all__ = [
     "DatasetInfo",
+    "Ending",
     "File",
     "ModelRequest",
     "NeuralNetwork",
@@ -42,15 +44,18 @@ __all__ = [
     "TrialArtifacts",
     "TrialRow",
     "TrialRun",
+    "TrialRunRow",
     "WriterLimits",
     "WriterStatus",
     "connect",
+    "delete_run",
     "list_studies",
     "log_run_metrics",
     "read_artifact",
     "read_history",
     "read_study",
     "read_weight_stats",
+    "study_trials",
     "trial_runs",
     "view_id",
     "view_url",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 import sqlalchemy
+from filelock import FileLock
 from mlflow import MlflowClient
 from sqlalchemy.engine import URL, make_url
 
@@ -31,6 +32,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _FORMS = "sqlite:///path/to/mlflow.db, http://host:port, https://host, postgresql://user:password@host/name"
+#: Seconds that creating the tables may take in another process.
+_CREATION_SECONDS = 120.0
 #: Seconds; what a driver calls its connection timeout.
 _TIMEOUT_ARGUMENT: Mapping[str, str] = {
     "postgresql": "connect_timeout",
@@ -39,7 +42,9 @@ _TIMEOUT_ARGUMENT: Mapping[str, str] = {
 }
 
 
-def connect(uri: str, timeout: float = 3.0, limits: WriterLimits | None = None) -> TrackingStore:
+def connect(
+    uri: str, timeout: float = 3.0, limits: WriterLimits | None = None, must_answer: bool = True
+) -> TrackingStore:
     """Open a tracking store after checking that it answers and can be written.
 
     Args:
@@ -47,6 +52,8 @@ def connect(uri: str, timeout: float = 3.0, limits: WriterLimits | None = None) 
             parent folder of an SQLite file is created.
         timeout: seconds to wait for a server, or for a lock on a file.
         limits: how the background writer gathers entries; default: `WriterLimits()`.
+        must_answer: whether the store must answer now. Otherwise only the form of the address is checked: entries wait
+            until the store can take them.
 
     Returns:
         The store; its background thread starts with the first study that is opened.
@@ -57,10 +64,12 @@ def connect(uri: str, timeout: float = 3.0, limits: WriterLimits | None = None) 
     """
     scheme = urlsplit(uri).scheme
     dialect = scheme.partition("+")[0]
+    store = TrackingStore(lambda: _open_client(uri, dialect), uri, limits)
     if scheme in ("http", "https"):
-        _check_server(uri, timeout)
+        if must_answer:
+            _check_server(uri, timeout)
     elif dialect in _DATABASES:
-        _check_database(uri, dialect, timeout)
+        _check_database(uri, dialect, timeout if must_answer else None)
     elif scheme in ("", "file"):
         raise TrackingError(
             f"the tracking URI {uri!r} is a folder, and MLflow no longer logs to folders; "
@@ -68,10 +77,20 @@ def connect(uri: str, timeout: float = 3.0, limits: WriterLimits | None = None) 
         )
     else:
         raise TrackingError(f"the tracking URI {uri!r} has the unknown scheme {scheme!r}; allowed: {_FORMS}")
-    with translated("read", uri):
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    return TrackingStore(client, uri, limits)
+    if must_answer:
+        with translated("read", uri):
+            store.client.search_experiments(max_results=1)
+    return store
+
+
+def _open_client(uri: str, dialect: str) -> MlflowClient:
+    """MLflow's client. The first one of a database creates the tables, and two at once would fall over each other."""
+    path = _sqlite_path(make_url(uri)) if dialect == "sqlite" else None
+    if path is None:
+        return MlflowClient(tracking_uri=uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_CREATION_SECONDS):
+        return MlflowClient(tracking_uri=uri)
 
 
 def _check_server(uri: str, timeout: float) -> None:
@@ -87,15 +106,21 @@ def _check_server(uri: str, timeout: float) -> None:
         ) from error
 
 
-def _check_database(uri: str, dialect: str, timeout: float) -> None:
+def _check_database(uri: str, dialect: str, timeout: float | None) -> None:
+    """Check the address, and with a `timeout` that the database answers and can be written."""
     try:
         url = make_url(uri)
     except sqlalchemy.exc.ArgumentError as error:
         raise TrackingError(
             f"the tracking URI {uri!r} cannot be read: {describe(error)}; examples: {_FORMS}"
         ) from error
-    if dialect == "sqlite":
-        _check_sqlite(uri, url, timeout)
+    path = _sqlite_path(url)
+    if dialect == "sqlite" and path is None:
+        raise TrackingError(f"the tracking URI {uri!r} names no file; write sqlite:///path/to/mlflow.db")
+    if timeout is None:
+        return
+    if path is not None:
+        _check_sqlite(uri, url, path, timeout)
         return
     shown = url.render_as_string(hide_password=True)
     argument = {_TIMEOUT_ARGUMENT[dialect]: max(1, round(timeout))}
@@ -110,13 +135,18 @@ def _check_database(uri: str, dialect: str, timeout: float) -> None:
         raise TrackingError(f"the tracking database {shown} cannot be reached: {describe(error)}") from error
 
 
-def _check_sqlite(uri: str, url: URL, timeout: float) -> None:
-    if not url.database or url.database == ":memory:":
-        raise TrackingError(f"the tracking URI {uri!r} names no file; write sqlite:///path/to/mlflow.db")
-    as_uri = url.database.startswith("file:")
-    path = Path(urlsplit(url.database).path if as_uri else url.database)
+def _sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite address; None for other databases, and where it names none."""
+    if not url.drivername.startswith("sqlite") or not url.database or url.database == ":memory:":
+        return None
+    return Path(urlsplit(url.database).path if url.database.startswith("file:") else url.database)
+
+
+def _check_sqlite(uri: str, url: URL, path: Path, timeout: float) -> None:
+    given = str(url.database)
+    as_uri = given.startswith("file:")
     query = "&".join(f"{key}={value}" for key, value in url.query.items())
-    target = f"{url.database}?{query}" if as_uri else str(path)
+    target = f"{given}?{query}" if as_uri else str(path)
     with translated("write", uri):
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(target, timeout=timeout, uri=as_uri, isolation_level=None)) as database:

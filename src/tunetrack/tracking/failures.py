@@ -1,7 +1,9 @@
-"""Knows how MLflow's and the database's exceptions read in plain words."""
+"""Knows how MLflow's and the database's exceptions read in plain words, and which of them pass by themselves."""
 
 from __future__ import annotations
 
+import enum
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tunetrack.errors import TrackingError
 
-__all__ = ["STORE_FAILURES", "describe", "translated"]
+__all__ = ["STORE_FAILURES", "Verdict", "describe", "judge", "translated"]
 
 #: What a tracking store can raise when it, its disk or its network fails.
 STORE_FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, requests.RequestException, OSError)
@@ -25,9 +27,61 @@ _HINTS = (
     ("No space left on device", "the disk is full; free some space"),
     ("unable to open database file", "the file cannot be opened or created; check the path and its permissions"),
     ("file is not a database", "this file is not an SQLite database; choose another path"),
+    ("Connection refused", "no server answers there; is it running?"),
+    ("timed out", "the server does not answer in time"),
     ("out-of-date database schema", "written by another MLflow version; back it up, then `mlflow db upgrade <uri>`"),
     ("Changing param values", "the run already has this parameter with another value"),
 )
+
+#: MLflow's codes for what will be refused however often it is tried. All others may pass: a server that starts again, a
+#: locked database, a full disk, a token that has expired, a proxy without its server (ENDPOINT_NOT_FOUND).
+_FOR_GOOD = frozenset(
+    {
+        "INVALID_PARAMETER_VALUE",
+        "RESOURCE_DOES_NOT_EXIST",
+        "RESOURCE_ALREADY_EXISTS",
+        "ALREADY_EXISTS",
+        "NOT_FOUND",
+        "INVALID_STATE",
+        "BAD_REQUEST",
+    }
+)
+#: MLflow says BAD_REQUEST also where the database itself is broken.
+_BROKEN_DATABASE = re.compile(r"\.(DatabaseError|OperationalError|InterfaceError|InternalError)\)")
+#: Without a code of its own, a server's answer has its HTTP status in MLflow's message.
+_STATUS = re.compile(r"failed with error code (\d{3}) ")
+#: HTTP statuses of the client's side that pass all the same.
+_PASSING = frozenset({401, 403, 404, 407, 408, 425, 429})
+
+
+class Verdict(enum.Enum):
+    """What an exception means for the command that raised it."""
+
+    AWAY = "the store cannot take it now"
+    REFUSED = "the store will never take it"
+    DEFECT = "a mistake of ours"
+
+
+def judge(error: Exception) -> Verdict:
+    """Whether to try again, to go on without it, or to look for a defect."""
+    if isinstance(error, TrackingError):
+        return Verdict.REFUSED
+    if isinstance(error, MlflowException):
+        return _judge_mlflow(error)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return _judge_status(error.response.status_code)
+    return Verdict.AWAY if isinstance(error, STORE_FAILURES) else Verdict.DEFECT
+
+
+def _judge_mlflow(error: MlflowException) -> Verdict:
+    if error.error_code in _FOR_GOOD:
+        return Verdict.AWAY if _BROKEN_DATABASE.search(str(error)) else Verdict.REFUSED
+    status = _STATUS.search(str(error))
+    return _judge_status(int(status[1])) if status else Verdict.AWAY
+
+
+def _judge_status(status: int) -> Verdict:
+    return Verdict.REFUSED if 400 <= status < 500 and status not in _PASSING else Verdict.AWAY
 
 
 def describe(error: BaseException) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.entities import RunStatus as MlflowRunStatus
 
 from tunetrack.tracking.artifacts import written
+from tunetrack.tracking.commands import Log
 from tunetrack.tracking.names import RunStatus
 from tunetrack.tracking.values import quote_filter_value
-from tunetrack.tracking.writer import Batch
 
 __all__ = ["MlflowCalls", "RunAddress", "equals"]
 
@@ -54,10 +55,20 @@ class MlflowCalls:
 
     def find_run(self, experiment_id: str, tags: Mapping[str, str]) -> str | None:
         """The id of the newest active run that carries all of `tags`."""
-        runs = self.client.search_runs(
-            [experiment_id], equals(tags), max_results=1, order_by=["attributes.start_time DESC"]
-        )
+        runs = self.find_runs(experiment_id, tags, most=1)
         return str(runs[0].info.run_id) if runs else None
+
+    def find_runs(self, experiment_id: str, tags: Mapping[str, str], most: int = 100) -> list[Run]:
+        """The active runs that carry all of `tags`, the newest first."""
+        return list(
+            self.client.search_runs(
+                [experiment_id], equals(tags), max_results=most, order_by=["attributes.start_time DESC"]
+            )
+        )
+
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted."""
+        self.client.delete_run(run_id)
 
     def get_run(self, run_id: str) -> Run:
         """One run with its tags, params and latest metrics."""
@@ -72,22 +83,24 @@ class MlflowCalls:
         """Set tags in one request."""
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
 
-    def write_batch(self, batch: Batch) -> None:
-        """Write a batch; the client splits it where it is over MLflow's limits per request."""
-        if not (batch.metrics or batch.params or batch.tags):
-            return
+    def write(self, run_id: str, log: Log) -> None:
+        """Write metrics, params and tags; the client splits them where they are over MLflow's limits per request."""
         self.client.log_batch(
-            batch.slot.known(),
-            metrics=[Metric(name, value, when, step) for name, value, when, step in batch.metrics],
-            params=[Param(path, value) for path, value in batch.params.items()],
-            tags=[RunTag(key, value) for key, value in batch.tags.items()],
+            run_id,
+            metrics=[Metric(name, value, when, step) for name, value, when, step in log.metrics],
+            params=[Param(path, value) for path, value in log.params.items()],
+            tags=[RunTag(key, value) for key, value in log.tags.items()],
             synchronous=True,
         )
 
     def write_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Store artifacts, content by relative path."""
         with written(files) as folder:
-            self.client.log_artifacts(run_id, folder)
+            self.write_folder(run_id, Path(folder))
+
+    def write_folder(self, run_id: str, folder: Path) -> None:
+        """Store the files of a folder as artifacts, under their paths in it."""
+        self.client.log_artifacts(run_id, str(folder))
 
     def set_status(self, run_id: str, status: RunStatus, end: int) -> None:
         """End a run; `end` in ms since 1970."""

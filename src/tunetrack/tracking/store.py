@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -12,26 +14,47 @@ from mlflow.exceptions import MlflowException
 from tunetrack._version import __version__
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.artifacts import to_yaml
+from tunetrack.tracking.commands import Reopen, RunRef
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
+from tunetrack.tracking.performer import Performer
 from tunetrack.tracking.runs import StudyRun
 from tunetrack.tracking.study_info import StudyInfo, describe_study, info_from_tags, info_tags
+from tunetrack.tracking.trial_run import now
 from tunetrack.tracking.views import SavedView, write_view
-from tunetrack.tracking.writer import BackgroundWriter, WriterLimits, WriterStatus
+from tunetrack.tracking.writer import BackgroundWriter, Place, WriterLimits, WriterStatus
 
 __all__ = ["TrackingStore"]
+
+
+#: Seconds that opening a study waits for its tags and its study file to be stored.
+_OPEN_SECONDS = 10.0
 
 
 class TrackingStore:
     """A tracking store that was checked by `connect`. Use it as a context manager, or call `close`."""
 
-    def __init__(self, client: MlflowClient, uri: str, limits: WriterLimits | None = None) -> None:
-        self.client = client
+    def __init__(self, open_client: Callable[[], MlflowClient], uri: str, limits: WriterLimits | None = None) -> None:
         self.uri = uri
-        self.calls = MlflowCalls(client)
+        self._open_client = open_client
         self._limits = limits
+        self._client: MlflowClient | None = None
+        self._opening = threading.Lock()
         self._writer: BackgroundWriter | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client, made on first use: that of a database reads its tables, or creates them."""
+        with self._opening:
+            if self._client is None:
+                self._client = self._open_client()
+            return self._client
+
+    @property
+    def calls(self) -> MlflowCalls:
+        """The client, reduced to what is used."""
+        return MlflowCalls(self.client)
 
     @property
     def is_server(self) -> bool:
@@ -40,18 +63,48 @@ class TrackingStore:
 
     @property
     def writer(self) -> BackgroundWriter:
-        """The background writer, started on first use."""
+        """The way in for entries, with a temporary spool unless `use_spool` has given it another."""
         if self._writer is None:
-            self._writer = BackgroundWriter(self.calls.write_batch, self.uri, self._limits)
+            self._writer = self._start_writer(Place())
         return self._writer
 
     @property
     def status(self) -> WriterStatus:
         """Counts and times of the background writer."""
-        return self._writer.status if self._writer else WriterStatus(0, 0, 0.0, 0.0)
+        return self._writer.status if self._writer else WriterStatus()
+
+    def use_spool(
+        self,
+        folder: Path,
+        ended: Callable[[int], bool] | None = None,
+        told: Callable[[str], None] | None = None,
+    ) -> None:
+        """Have entries wait in a folder that outlives this process; what dead processes have left there is sent first.
+
+        Without this call a temporary folder is used, from which nobody sends after a crash.
+
+        Args:
+            folder: shared by the processes of one study; created where it is missing. One that cannot be written is
+                told, and entries wait in memory.
+            ended: whether the search state knows the trial of this number as finished; asked here and now about every
+                ending that a dead process has written down without saying whether it counts. Default: of none.
+            told: given sentences for the user, by any thread. Default: a warning in the log.
+
+        Raises:
+            TrackingError: something was written already.
+        """
+        if self._writer is not None:
+            raise TrackingError(f"the spool {folder} must be named before anything is written")
+        given = Place(folder)
+        self._writer = self._start_writer(Place(folder, ended or given.ended, told or given.told))
 
     def open_study(
-        self, info: StudyInfo, experiment: str, artifact_root: Path | None = None, run_id: str | None = None
+        self,
+        info: StudyInfo,
+        experiment: str,
+        artifact_root: Path | None = None,
+        run_id: str | None = None,
+        experiment_id: str | None = None,
     ) -> StudyRun:
         """Find or create the parent run of a study, set it RUNNING, and store the study file with it.
 
@@ -61,25 +114,33 @@ class TrackingStore:
             artifact_root: folder for the artifacts of a newly created experiment; not used where a server decides.
             run_id: a run to adopt, as ``mlflow run`` opened it; its experiment is then the study's. Params on it stay
                 as they are: tunetrack writes none on the parent.
+            experiment_id: that run's experiment. With both ids the store is not asked for anything, and a study can be
+                resumed while it is away.
 
         Raises:
             TrackingError: the store failed, the experiment was deleted, or the run to adopt is not there.
         """
         with translated(f"open the study {info.name!r}", self.uri):
             try:
-                address = self._adopt(run_id) if run_id else self._find_or_create(info, experiment, artifact_root)
+                if run_id and experiment_id:
+                    address = RunAddress(run_id, experiment_id, resumed=True)
+                else:
+                    address = self._adopt(run_id) if run_id else self._find_or_create(info, experiment, artifact_root)
             except ValueError as error:
                 raise TrackingError(f"the study name {info.name!r} cannot be used: {error}") from error
-            tags = {
-                Tag.KIND: RunKind.STUDY.value,
-                Tag.VERSION: __version__,
-                Tag.STUDY_STATE: StudyState.RUNNING.value,
-                Tag.NOTE: describe_study(info),
-                **info_tags(info),
-            }
-            self.calls.reopen(address.run_id, tags, name=info.name)
-            self.calls.write_files(address.run_id, {File.STUDY: to_yaml(info.document).encode()})
-        return StudyRun(self.calls, self.writer, info, address)
+        tags: dict[str, str] = {
+            Tag.KIND: RunKind.STUDY.value,
+            Tag.VERSION: __version__,
+            Tag.STUDY_STATE: StudyState.RUNNING.value,
+            Tag.NOTE: describe_study(info),
+            **info_tags(info),
+        }
+        study = StudyRun(lambda: self.calls, self.writer, info, address)
+        self.writer.submit(Reopen(RunRef(address.experiment_id, run_id=address.run_id), info.name, tags, now()))
+        study.log_files({File.STUDY: to_yaml(info.document).encode()})
+        if not experiment_id:
+            study.flush(_OPEN_SECONDS)
+        return study
 
     def attach_study(self, run_id: str) -> StudyRun:
         """The study of an existing parent run, without writing anything: for a further worker process.
@@ -90,7 +151,8 @@ class TrackingStore:
         with translated(f"read the study run {run_id}", self.uri):
             run = self.calls.get_run(run_id)
         info = info_from_tags(run.data.tags, run_id)
-        return StudyRun(self.calls, self.writer, info, RunAddress(run_id, run.info.experiment_id, resumed=True))
+        address = RunAddress(run_id, run.info.experiment_id, resumed=True)
+        return StudyRun(lambda: self.calls, self.writer, info, address)
 
     def write_view(self, info: StudyInfo, experiment_id: str) -> SavedView:
         """Write, or write again, the saved view of one study; see `tunetrack.tracking.views.write_view`.
@@ -100,14 +162,21 @@ class TrackingStore:
         """
         return write_view(self, info, experiment_id)
 
-    def close(self) -> None:
-        """Write what is queued and end the background thread.
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything is sent, also what dead processes have left; see `StudyRun.flush`."""
+        return self._writer.flush(timeout) if self._writer is not None else True
 
-        Raises:
-            TrackingError: something could not be written.
+    def close(self, timeout: float | None = None) -> None:
+        """Send what can be sent in time, and end the background thread.
+
+        What is left stays in the folder of `use_spool` for the next process; from a temporary one it is lost, and said
+        to be.
+
+        Args:
+            timeout: seconds; None: until nothing could be sent for half a minute.
         """
         if self._writer is not None:
-            self._writer.close()
+            self._writer.close(timeout)
 
     def __enter__(self) -> TrackingStore:
         return self
@@ -140,6 +209,9 @@ class TrackingStore:
                 f"-x {found.experiment_id}` or choose another name"
             )
         return str(found.experiment_id)
+
+    def _start_writer(self, place: Place) -> BackgroundWriter:
+        return BackgroundWriter(Performer(lambda: self.calls, self.is_server), self.uri, place, self._limits)
 
     def _adopt(self, run_id: str) -> RunAddress:
         run = self.calls.get_run(run_id)

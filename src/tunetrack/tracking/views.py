@@ -67,8 +67,11 @@ class SavedView:
 class ViewStore(Protocol):
     """What is needed of a `TrackingStore`, which itself offers `write_view`."""
 
-    client: MlflowClient
     uri: str
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client."""
 
     @property
     def is_server(self) -> bool:

@@ -1,8 +1,7 @@
-"""Knows how to write to a store in the background: in order, merged, bounded, and without losing a failure.
+"""Knows what callers see of the way into a tracking store: they write down and go on; a thread of its own sends.
 
-Training threads only put commands into a queue. One thread takes whatever has gathered, merges neighbouring entries
-of the same run into one batch, and writes. A pause (`WriterLimits.linger_seconds`) lets entries gather, since a commit
-costs more than the rows in it; `flush`, `close` and a full queue cut it short.
+Everything is on disk before a call returns (`tracking.spool`), survives a kill -9 of this process, and is sent in order
+(`tracking.sender`), by the next process where need be. A store that fails is never a caller's trouble.
 """
 
 from __future__ import annotations
@@ -10,32 +9,28 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import shutil
+import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from tunetrack.errors import TrackingError
-from tunetrack.tracking.failures import STORE_FAILURES, describe
+from tunetrack.tracking.commands import Command, RunRef
+from tunetrack.tracking.delivery import Delivery
+from tunetrack.tracking.failures import describe
+from tunetrack.tracking.performer import Performer
+from tunetrack.tracking.sender import Sender
+from tunetrack.tracking.sources import DeadSpool
+from tunetrack.tracking.spool import Spool, WriterLimits
+from tunetrack.tracking.spool_file import SpoolFile, spool_names
 
-__all__ = ["Action", "BackgroundWriter", "Batch", "Command", "RunSlot", "WriterLimits", "WriterStatus", "merge"]
+__all__ = ["BackgroundWriter", "Place", "WriterLimits", "WriterStatus"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class WriterLimits:
-    """How much may gather before it is written.
-
-    Attributes:
-        pending: most commands in the queue; beyond, callers wait.
-        linger_seconds: longest time that a command waits for company.
-    """
-
-    pending: int = 4096
-    linger_seconds: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,244 +38,213 @@ class WriterStatus:
     """What a writer has done so far.
 
     Attributes:
-        pending: commands queued or being written.
-        written: commands written.
+        pending: entries that wait to be sent.
+        written: entries that were sent.
+        lost: entries for which neither disk nor memory had room, or that the disk has damaged.
+        refused: entries that the store will never take.
+        trouble: why nothing is being sent now, as a sentence; empty when all is well.
         caller_seconds: time that callers have spent inside tracker calls, seconds.
-        writer_seconds: time that the background thread has spent writing, seconds.
+        writer_seconds: time that the background thread has spent in calls of the store, seconds.
     """
 
-    pending: int
-    written: int
-    caller_seconds: float
-    writer_seconds: float
+    pending: int = 0
+    written: int = 0
+    lost: int = 0
+    refused: int = 0
+    trouble: str = ""
+    caller_seconds: float = 0.0
+    writer_seconds: float = 0.0
 
 
-class RunSlot:
-    """A run whose id is not known before the background thread has created it."""
-
-    def __init__(self, run_id: str | None = None) -> None:
-        self._run_id = run_id
-
-    @property
-    def run_id(self) -> str | None:
-        """The id, or None while the run has not been created."""
-        return self._run_id
-
-    def resolve(self, run_id: str) -> None:
-        """Set the id; called once, by the writer's thread."""
-        self._run_id = run_id
-
-    def known(self) -> str:
-        """The id, for commands that come after the creation.
-
-        Raises:
-            TrackingError: the run has not been created (a mistake in the order of commands).
-        """
-        if self._run_id is None:
-            raise TrackingError("a run was written to before it was created")
-        return self._run_id
-
-
-@dataclass
-class Batch:
-    """Metrics, params and tags for one run. Metrics are (name, value, time in ms since 1970, step)."""
-
-    slot: RunSlot
-    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    size: int = 1
-
-    def extend(self, other: Batch) -> None:
-        """Take over what came later for the same run."""
-        self.metrics.extend(other.metrics)
-        self.params.update(other.params)
-        self.tags.update(other.tags)
-        self.size += other.size
+def _nothing_ended(number: int) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
-class Action:
-    """Anything else that must happen in its place among a run's batches: creation, artifacts, the end."""
+class Place:
+    """Where entries wait, and who is told.
 
-    slot: RunSlot
-    call: Callable[[], None]
-    size: int = 1
+    Attributes:
+        folder: of spools, shared by processes; None for one of this process alone, from which nobody else sends.
+        ended: whether the search state knows the trial of this number as finished.
+        told: given sentences for the user, by any thread.
+    """
 
-
-Command = Batch | Action
-
-
-def merge(commands: list[Command]) -> list[Command]:
-    """Join batches of the same run wherever no action of that run lies between them; each run's order stays."""
-    plan: list[Command] = []
-    open_batches: dict[RunSlot, Batch] = {}
-    for command in commands:
-        if isinstance(command, Action):
-            open_batches.pop(command.slot, None)
-            plan.append(command)
-        elif command.slot in open_batches:
-            open_batches[command.slot].extend(command)
-        else:
-            open_batches[command.slot] = command
-            plan.append(command)
-    return plan
+    folder: Path | None = None
+    ended: Callable[[int], bool] = _nothing_ended
+    told: Callable[[str], None] = _log.warning
 
 
 class BackgroundWriter:
-    """One thread that writes commands in order. The first failure stops it and is raised to every later caller."""
+    """The way into one tracking store, from one process. Methods may be called by any thread."""
 
-    def __init__(self, write_batch: Callable[[Batch], None], uri: str, limits: WriterLimits | None = None) -> None:
-        self._write_batch = write_batch
+    def __init__(self, performer: Performer, uri: str, place: Place, limits: WriterLimits | None = None) -> None:
+        limits = limits or WriterLimits()
         self._uri = uri
-        self._limits = limits or WriterLimits()
-        self._queue: deque[Command] = deque()
-        self._changed = threading.Condition()
-        self._busy = 0
-        self._written = 0
+        self._place = place
+        self._folder = place.folder or Path(tempfile.mkdtemp(prefix="tunetrack-spool-"))
+        self._performer = performer
         self._caller_seconds = 0.0
-        self._writer_seconds = 0.0
-        self._hurry = 0
+        self._account = threading.Lock()
         self._closed = False
-        self._failure: TrackingError | None = None
-        self._delivered = False
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="tunetrack-writer", daemon=True)
-        self._thread.start()
-        # A daemon thread dies with the interpreter; this empties the queue while threads still run.
-        atexit.register(self._close_at_exit)
+        dead = self._adopted()
+        self._spool = Spool(self._folder, limits)
+        self._sender = Sender(
+            self._spool,
+            dead,
+            lambda around: Delivery(performer, uri, str(self._folder), around),
+            limits.linger_seconds,
+            place.told,
+        )
+        self._sender.tell_news()
+        # A daemon thread dies with the interpreter; this sends what can be sent while threads still run.
+        atexit.register(self.close)
 
     @property
     def status(self) -> WriterStatus:
         """Counts and times so far."""
-        with self._changed:
-            pending = len(self._queue) + self._busy
-            return WriterStatus(pending, self._written, self._caller_seconds, self._writer_seconds)
-
-    @property
-    def caller_seconds(self) -> float:
-        """Time that callers have spent inside tracker calls, seconds."""
-        return self._caller_seconds
+        sender = self._sender
+        return WriterStatus(
+            sender.pending(),
+            sender.delivery.written,
+            sender.lost,
+            sender.delivery.refused,
+            sender.delivery.trouble,
+            self._caller_seconds,
+            sender.delivery.seconds,
+        )
 
     @contextmanager
     def on_callers_account(self) -> Iterator[None]:
-        """Count the time of the body into `caller_seconds`."""
+        """Count the time of the body into `WriterStatus.caller_seconds`."""
         start = time.perf_counter()
         try:
             yield
         finally:
             seconds = time.perf_counter() - start
-            with self._changed:
+            with self._account:
                 self._caller_seconds += seconds
 
-    def submit(self, *commands: Command) -> None:
-        """Queue commands; waits only while the queue is full.
+    def submit(self, *commands: Command, durable: bool = False) -> None:
+        """Write commands down, next to each other.
+
+        Args:
+            commands: in their order.
+            durable: whether to wait until they are on the disk itself, so that they survive a power cut too.
 
         Raises:
-            TrackingError: an earlier command could not be written, the writer is closed, or this process is a fork
-                of the one that opened it.
+            TrackingError: the writer is closed, or this process is a fork of the one that opened it.
         """
-        with self._changed:
-            self._check()
-            self._changed.wait_for(lambda: len(self._queue) < self._limits.pending or self._failure is not None)
-            self._check()
-            was_empty = not self._queue
-            self._queue.extend(commands)
-            if was_empty or len(self._queue) >= self._limits.pending:
-                self._changed.notify_all()
+        self._check()
+        self._spool.append(commands)
+        if durable:
+            self._spool.sync()
+        self._sender.wake()
+        if self._spool.news:
+            self._sender.tell_news()
 
-    def flush(self) -> None:
-        """Wait until everything queued so far is written.
+    def put(self, files: Mapping[str, bytes]) -> str | None:
+        """Keep files for a `Files` command.
+
+        Args:
+            files: content by relative path.
+
+        Returns:
+            The name for the command; None where there is no room for them, and they are lost.
 
         Raises:
-            TrackingError: a command could not be written, or this process is a fork of the one that opened it.
+            TrackingError: as `submit`.
         """
-        with self._changed:
-            self._check(closed_is_fine=True)
-            self._hurry += 1
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._queue and not self._busy)
-            self._hurry -= 1
-            self._check(closed_is_fine=True)
+        self._check()
+        return self._spool.put(files)
 
-    def close(self) -> None:
-        """Write everything and end the thread. Closing again does nothing.
+    def count_lost_on(self, study: RunRef) -> None:
+        """Have the number of lost entries written on this run."""
+        self._sender.study = study
+
+    def run_id(self, run: RunRef, timeout: float) -> str:
+        """MLflow's id of a trial's run; waits until the run was found or created.
+
+        Args:
+            run: by its key.
+            timeout: seconds.
 
         Raises:
-            TrackingError: a command could not be written, and no caller has been told yet. The thread has ended all
-                the same.
+            TrackingError: the time was up, or the store has refused to create it.
+        """
+        known, sender = self._performer.run_ids, self._sender
+        sender.wait_for(lambda: run.key in known or not sender.pending(), timeout)
+        if run.key not in known:
+            why = sender.delivery.trouble or f"the tracking store {self._uri} has not created it"
+            raise TrackingError(f"the run of the trial {run.key} is not known after {timeout:g} s: {why}")
+        return known[run.key]
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything is sent.
+
+        Args:
+            timeout: seconds; None: until nothing could be sent for half a minute.
+
+        Returns:
+            Whether everything was sent in time; what was refused for good counts as sent.
         """
         if os.getpid() != self._pid:
+            raise TrackingError(_FORKED)
+        return self._sender.wait_for(lambda: not self._sender.pending(), timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Send what can be sent in time, and end. The rest stays in the folder; closing again does nothing.
+
+        Args:
+            timeout: seconds; None: until nothing could be sent for half a minute.
+        """
+        if self._closed or os.getpid() != self._pid:
             return
-        try:
-            if not self._delivered:
-                self.flush()
-        finally:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
-            self._thread.join()
-            atexit.unregister(self._close_at_exit)
+        self._closed = True
+        atexit.unregister(self.close)
+        sender = self._sender
+        sender.close(timeout)
+        left = sender.pending()
+        own = self._place.folder is None
+        if left and own:
+            sender.tell(
+                f"{left} entries could not be sent to the tracking store {self._uri} and are lost{_why(sender)}"
+            )
+        elif left:
+            sender.tell(
+                f"{left} entries could not be sent to the tracking store {self._uri}{_why(sender)}; they wait in "
+                f"{self._folder} and are sent when the study is resumed"
+            )
+        if own:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _check(self, closed_is_fine: bool = False) -> None:
-        if self._failure is not None:
-            self._delivered = True
-            raise self._failure
+    def _check(self) -> None:
         if os.getpid() != self._pid:
-            raise TrackingError("this tracking writer belongs to the parent process; connect anew in each process")
-        if self._closed and not closed_is_fine:
+            raise TrackingError(_FORKED)
+        if self._closed:
             raise TrackingError("the tracking writer is closed; nothing more can be logged")
 
-    def _close_at_exit(self) -> None:
+    def _adopted(self) -> list[DeadSpool]:
+        """The spools of processes that have died, locked for this one."""
+        found: list[DeadSpool] = []
         try:
-            self.close()
-        except TrackingError as error:  # nobody is left to catch it
-            _log.error("%s", error)
+            for name in spool_names(self._folder) if self._folder.is_dir() else ():
+                try:
+                    file = SpoolFile.adopt(self._folder, name)
+                    if file is not None:
+                        found.append(DeadSpool(file, self._place.ended))
+                except OSError as error:
+                    self._place.told(f"entries that wait in {self._folder / name} cannot be read: {describe(error)}")
+        except BaseException:  # the search state could not say what has ended
+            for source in found:
+                source.close()
+            raise
+        return found
 
-    def _take(self) -> list[Command]:
-        """All that has gathered, or nothing once the writer is closed. Sets `_busy`."""
-        limits = self._limits
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
-            self._changed.wait_for(
-                lambda: self._hurry or self._closed or len(self._queue) >= limits.pending, timeout=limits.linger_seconds
-            )
-            commands = list(self._queue)
-            self._queue.clear()
-            self._busy = len(commands)
-            self._changed.notify_all()
-            return commands
 
-    def _run(self) -> None:
-        while commands := self._take():
-            start = time.perf_counter()
-            for command in merge(commands):
-                self._write(command)
-                with self._changed:
-                    self._busy -= command.size
-                    self._written += command.size if self._failure is None else 0
-            with self._changed:
-                self._writer_seconds += time.perf_counter() - start
-                self._changed.notify_all()
+_FORKED = "this tracking writer belongs to the parent process; connect anew in each process"
 
-    def _write(self, command: Command) -> None:
-        if self._failure is not None:
-            return  # after a gap the rest would be misleading; the failure is raised to the next caller
-        try:
-            if isinstance(command, Batch):
-                self._write_batch(command)
-            else:
-                command.call()
-        except TrackingError as error:
-            self._fail(error)
-        except STORE_FAILURES as error:
-            self._fail(TrackingError(f"cannot write to the tracking store {self._uri}: {describe(error)}"), error)
-        except Exception as error:  # a defect of ours; it must reach the caller's thread, not die in this one
-            _log.exception("defect in the tracking writer")
-            self._fail(TrackingError(f"the tracking writer failed: {type(error).__name__}: {error}"), error)
 
-    def _fail(self, failure: TrackingError, cause: BaseException | None = None) -> None:
-        failure.__cause__ = cause
-        with self._changed:
-            self._failure = failure
-            self._changed.notify_all()
+def _why(sender: Sender) -> str:
+    return f" ({sender.delivery.trouble})" if sender.delivery.trouble else ""

@@ -49,6 +49,7 @@ def write_study(store: TrackingStore, folder: Path) -> None:
     pruned.finish(TrialOutcome(TrialState.PRUNED, reason="pruned after epoch 1 of 3", metrics={"train_seconds": 2.0}))
     run.open_trial(4, {"optimizer.lr": 0.1}).finish(TrialOutcome(TrialState.FAILED, reason="out of memory"))
     run.finish(StudyState.COMPLETE, best_trial=1)
+    run.flush()
 
 
 def test_a_stored_study_is_reported(store: TrackingStore) -> None:

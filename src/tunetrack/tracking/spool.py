@@ -1,0 +1,231 @@
+"""Knows what waits to be sent: on disk, and in bounded memory while the disk cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunetrack.tracking.artifacts import written
+from tunetrack.tracking.commands import Command, Files, Group, Work, decode, encode
+from tunetrack.tracking.failures import describe
+from tunetrack.tracking.sources import Source
+from tunetrack.tracking.spool_file import Mark, SpoolFile
+
+__all__ = ["Spool", "WriterLimits"]
+
+#: Seconds until a disk that could not be written is tried again.
+_DISK_PAUSE = 1.0
+#: Seconds within which a disk that fails again is not talked about again.
+_TELL_PAUSE = 60.0
+#: Commands that are taken from memory at a time.
+_ROUND = 1000
+
+
+@dataclass(frozen=True)
+class WriterLimits:
+    """How much may gather, and where.
+
+    Attributes:
+        linger_seconds: longest time that a command waits for company before it is sent.
+        pending: most commands that are kept in memory while the spool's disk cannot be written; more are lost.
+        memory_bytes: most bytes of such commands, and of files beside them.
+        file_bytes: a spool's file that is larger is emptied once all of it has been sent.
+    """
+
+    linger_seconds: float = 0.5
+    pending: int = 4096
+    memory_bytes: int = 64 << 20
+    file_bytes: int = 1 << 20
+
+
+class Spool(Source):
+    """This process's own spool. Callers append from any thread, one sender takes.
+
+    A disk that cannot be written is no error: commands then go to memory, in their order and up to a limit, and what is
+    beyond that is counted as lost. `news` has sentences about it.
+    """
+
+    careful = False
+
+    def __init__(self, folder: Path, limits: WriterLimits) -> None:
+        super().__init__(None)
+        self._folder = folder
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._memory: deque[bytes] = deque()
+        self._memory_files: dict[str, Mapping[str, bytes]] = {}
+        self._memory_bytes = 0
+        self._broken = False
+        self._retry_at = 0.0
+        self._told_at = -_TELL_PAUSE
+        self._taken = 0
+        self._taken_from_memory = False
+        self.pending = 0
+        self.lost = 0
+        self.news: deque[str] = deque()
+        self._on_disk(lambda _: None)
+
+    def append(self, commands: Sequence[Command]) -> None:
+        """Write commands down, next to each other."""
+        lines = [encode(command) for command in commands]
+        with self._lock:
+            in_memory = self._memory or self._memory_files
+            if in_memory or not self._on_disk(lambda file: file.append(b"".join(lines))):
+                pairs = zip(commands, lines, strict=True)
+                self.pending += sum(self._remember(command, line) for command, line in pairs)
+            else:
+                self.pending += len(lines)
+
+    def put(self, files: Mapping[str, bytes]) -> str | None:
+        """Keep files, for the `Files` command that is appended next; on the disk itself, unless that is full.
+
+        Returns:
+            The name of their folder; None where there is no room for them, and they are lost.
+        """
+        name = f"{next(self._numbers):06d}"
+        if self._file is not None and not self._broken:
+            try:
+                self._file.put(name, files)  # takes milliseconds, so other threads may append meanwhile
+                return name
+            except OSError as error:
+                with self._lock:
+                    self._fail(error)
+        size = sum(map(len, files.values()))
+        with self._lock:
+            if not self._has_room(size):
+                self._lose()
+                return None
+            self._memory_files[name] = files
+            self._memory_bytes += size
+        return name
+
+    def take(self) -> list[Work | Group]:
+        """The next commands; those on disk are older than those in memory."""
+        self._return_to_disk()
+        entries = self._file.read() if self._file is not None else []
+        found: list[tuple[Command, Mark]] = [(entry.command, entry.start) for entry in entries]
+        self._taken, self._taken_from_memory = len(entries), not entries
+        if not entries and self._memory:
+            with self._lock:
+                lines = list(itertools.islice(self._memory, _ROUND))
+            nowhere = self._file.next if self._file is not None else Mark()
+            found = [(command, nowhere) for line in lines if (command := decode(line[:-1])) is not None]
+            self._taken = len(lines)
+        return list(self._executable(found))
+
+    def commit(self) -> None:
+        """Note how far it got; an old file of which everything was sent begins anew."""
+        folders = list(self._settled_folders)
+        super().commit()
+        with self._lock:
+            self.pending -= self._taken
+            if self._taken_from_memory:
+                self._memory_bytes -= sum(len(self._memory.popleft()) for _ in range(self._taken))
+            for folder in folders:
+                self._forget_files(folder)
+            file = self._file
+            if file is not None and not self._held and file.next.offset == file.size > self._limits.file_bytes:
+                file.clear()
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        with written(self._memory_files[name]) as folder:
+            yield Path(folder)
+
+    def folder(self, name: str) -> AbstractContextManager[Path | None]:
+        """The folder of a `Files` command, written from memory where it is kept there."""
+        return self._written(name) if name in self._memory_files else super().folder(name)
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk itself; where that fails, the crash of the machine may cost entries."""
+        try:
+            if self._file is not None:
+                self._file.sync()
+        except OSError as error:
+            with self._lock:
+                self._fail(error)
+
+    def close(self) -> int:
+        """Give the spool up: for good where everything was sent, else to the next process.
+
+        Returns:
+            How many commands wait on disk.
+        """
+        self._retry_at = 0.0
+        self._return_to_disk()
+        self._lose(len(self._memory))
+        waiting = self.pending - len(self._memory)
+        if self._file is not None:
+            self._file.close(remove=waiting == 0 and not self._held)
+            with contextlib.suppress(OSError):  # others have spools in this folder
+                self._folder.rmdir()
+        return waiting
+
+    def _on_disk(self, write: Callable[[SpoolFile], None]) -> bool:
+        """Whether `write` could be done; false at once while a disk that has just failed gets a rest."""
+        if self._broken and time.monotonic() < self._retry_at:
+            return False
+        try:
+            if self._file is None:
+                self._file = SpoolFile.create(self._folder)
+            write(self._file)
+        except OSError as error:
+            self._fail(error)
+            return False
+        self._broken = False
+        return True
+
+    def _return_to_disk(self) -> None:
+        with self._lock:
+            if (self._memory or self._memory_files) and self._on_disk(self._write_down):
+                self._memory.clear()
+                self._memory_files.clear()
+                self._memory_bytes = 0
+
+    def _write_down(self, file: SpoolFile) -> None:
+        for name, files in self._memory_files.items():
+            file.put(name, files)
+        file.append(b"".join(self._memory))
+
+    def _fail(self, error: OSError) -> None:
+        now = time.monotonic()
+        self._retry_at = now + _DISK_PAUSE
+        if not self._broken and now - self._told_at >= _TELL_PAUSE:
+            self._told_at = now
+            self.news.append(
+                f"entries for MLflow cannot be kept in {self._folder}: {describe(error)}. Training goes on; they are "
+                f"kept in memory ({self._limits.pending} at most) until that is mended, and would be lost with this "
+                "process"
+            )
+        self._broken = True
+
+    def _has_room(self, size: int) -> bool:
+        limits = self._limits
+        return len(self._memory) < limits.pending and self._memory_bytes + size <= limits.memory_bytes
+
+    def _remember(self, command: Command, line: bytes) -> bool:
+        if not self._has_room(len(line)):
+            self._lose()
+            for part in command.parts if isinstance(command, Group) else (command,):
+                if isinstance(part, Files):
+                    self._forget_files(part.folder)
+            return False
+        self._memory.append(line)
+        self._memory_bytes += len(line)
+        return True
+
+    def _forget_files(self, name: str) -> None:
+        self._memory_bytes -= sum(map(len, self._memory_files.pop(name, {}).values()))
+
+    def _lose(self, count: int = 1) -> None:
+        if count and not self.lost:
+            self.news.append("entries for MLflow are being lost: neither the disk nor the memory has room for them")
+        self.lost += count

@@ -1,0 +1,222 @@
+"""Knows how one trial becomes an MLflow run: its epochs, its states and tags, and an ending that counts or does not."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+from tunetrack.spec.records import EpochRecord, TrialConditions, TrialOutcome, TrialState
+from tunetrack.spec.weight_records import Finding
+from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
+from tunetrack.tracking.commands import Decision, End, Files, Group, Log, Point, RunRef
+from tunetrack.tracking.names import HEALTHY, RUN_STATUS, Tag
+from tunetrack.tracking.study_info import StudyInfo
+from tunetrack.tracking.writer import BackgroundWriter
+
+__all__ = ["Ending", "TrialRun", "now", "points"]
+
+#: Seconds that somebody who needs a run's id waits for it.
+_RUN_ID_SECONDS = 60.0
+
+
+class Ending:
+    """How a trial has ended, on disk but not sent. `send` it once the search state knows the outcome too.
+
+    Should the process die before it has said either, whoever takes up its spool sends the ending if the search state
+    knows the trial as finished, and forgets it else.
+    """
+
+    def __init__(self, writer: BackgroundWriter, group: str) -> None:
+        self._writer = writer
+        self._group = group
+        self._decided = False
+
+    def send(self) -> None:
+        """Release it; returns at once. A second decision has no effect.
+
+        Raises:
+            TrackingError: the writer is closed, or belongs to the parent process.
+        """
+        self._decide(True)
+
+    def drop(self) -> None:
+        """Forget it: the trial is run again, or another worker has it now. A second decision has no effect.
+
+        Raises:
+            TrackingError: the writer is closed, or belongs to the parent process.
+        """
+        self._decide(False)
+
+    def _decide(self, send: bool) -> None:
+        if not self._decided:
+            self._decided = True
+            with self._writer.on_callers_account():
+                self._writer.submit(Decision(self._group, send))
+
+
+class TrialRun:
+    """One trial as an MLflow run. Every method returns at once; the sending happens in the background.
+
+    All methods raise TrackingError where the writer is closed or belongs to the parent process, and never for trouble
+    of the store.
+    """
+
+    def __init__(
+        self,
+        writer: BackgroundWriter,
+        study: StudyInfo,
+        run: RunRef,
+        number: int,
+        name: str,
+        forget: Callable[[TrialRun], None],
+    ) -> None:
+        self._writer = writer
+        self._study = study
+        self._run = run
+        self._forget = forget
+        self._epochs: list[EpochRecord] = []
+        self._held: list[EpochRecord] = []
+        self._notes: tuple[str, ...] = ()
+        self.number = number
+        self.name = name
+
+    @property
+    def run(self) -> RunRef:
+        """Which run this is, whether or not it has been created."""
+        return self._run
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of this run; waits until the background thread has found or created it.
+
+        Raises:
+            TrackingError: that has not happened within a minute.
+        """
+        return self._writer.run_id(self._run, _RUN_ID_SECONDS)
+
+    def log_epoch(self, record: EpochRecord, held: bool = False) -> None:
+        """Queue an epoch's metrics at step = epoch.
+
+        Args:
+            record: the epoch.
+            held: whether it may be trained again after a crash, because no checkpoint has it yet. It is then kept in
+                memory and queued with the next one that is not held, or with the trial's ending.
+        """
+        with self._writer.on_callers_account():
+            self._epochs.append(record)
+            self._held.append(record)
+            if not held:
+                self._writer.submit(Log(self._run, self._held_points()))
+
+    def log_conditions(self, conditions: TrialConditions) -> None:
+        """Queue what the trial really uses, as tags: a trial that is run again may find other conditions."""
+        tags = {f"{Tag.SEED_PREFIX}{stream}": str(seed) for stream, seed in conditions.seeds.items()} | {
+            Tag.USED_DEVICE: conditions.device,
+            Tag.USED_PRECISION: conditions.precision,
+            Tag.USED_THREADS: str(conditions.threads),
+        }
+        if conditions.micro_batch is not None:
+            tags[Tag.USED_MICRO_BATCH] = str(conditions.micro_batch)
+        if conditions.notes:
+            self._notes = conditions.notes
+            tags[Tag.NOTE] = "\n\n".join(conditions.notes)
+        with self._writer.on_callers_account():
+            self._writer.submit(Log(self._run, tags=tags))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Queue further metrics, such as the summary of an epoch's weight statistics."""
+        with self._writer.on_callers_account():
+            self._writer.submit(Log(self._run, points(metrics, step, now())))
+
+    def finish(self, outcome: TrialOutcome, artifacts: TrialArtifacts | None = None) -> None:
+        """Queue all that ends the trial: `ending`, sent at once."""
+        self.ending(outcome, artifacts).send()
+
+    def ending(self, outcome: TrialOutcome, artifacts: TrialArtifacts | None = None) -> Ending:
+        """Write down the final metrics, the artifacts, the state and the end of the run, all of it or nothing.
+
+        It is on the disk itself when this returns, and not sent before `Ending.send`. Epochs that were held are part of
+        it, unless the trial was KILLED: they will be trained again.
+
+        Args:
+            outcome: how the trial ended; its values become the metric ``objective`` (``objective/<metric>`` where
+                the study has several objectives).
+            artifacts: files to leave, and what was found in the weights; default: the figures of the epochs alone.
+        """
+        with self._writer.on_callers_account():
+            if outcome.state is TrialState.KILLED:
+                self._epochs = self._epochs[: len(self._epochs) - len(self._held)]
+                self._held.clear()
+            end = now()
+            leaves = artifacts or TrialArtifacts()
+            log = Log(
+                self._run, self._held_points() + self._final_points(outcome, end), tags=self._tags(outcome, leaves)
+            )
+            parts: list[Log | Files | End] = [log]
+            title = f"{self._study.name}  {self.name}"
+            if outcome.state is not TrialState.COMPLETE:
+                title += f"  ({outcome.state.value})"
+            files = trial_files(title, self._epochs, leaves)
+            if files and (folder := self._writer.put(files)):
+                parts.append(Files(self._run, folder))
+            group = uuid.uuid4().hex
+            parts.append(End(self._run, RUN_STATUS[outcome.state], end))
+            self._writer.submit(Group(group, self.number, end, tuple(parts)), durable=True)
+            self._forget(self)
+        return Ending(self._writer, group)
+
+    def _held_points(self) -> tuple[Point, ...]:
+        # Under the epoch's own time: a trial that goes on from a checkpoint gives the same points again, and MLflow
+        # keeps equal points once.
+        found = [points(record.metrics(), record.epoch, _ended(record)) for record in self._held]
+        self._held.clear()
+        return tuple(point for of_epoch in found for point in of_epoch)
+
+    def _final_points(self, outcome: TrialOutcome, end: int) -> tuple[Point, ...]:
+        metrics = dict(outcome.metrics)
+        if outcome.values is not None:
+            metrics |= dict(zip(self._study.objective_metrics, outcome.values, strict=True))
+        return points(metrics, 0, _ended(self._epochs[-1]) if self._epochs else end)
+
+    def _tags(self, outcome: TrialOutcome, leaves: TrialArtifacts) -> dict[str, str]:
+        tags: dict[str, str] = {Tag.TRIAL_STATE: outcome.state.value, Tag.TRIAL_REASON: outcome.reason}
+        if outcome.duplicate_of is not None:
+            tags[Tag.TRIAL_DUPLICATE_OF] = str(outcome.duplicate_of)
+        judged = bool(leaves.findings) or any(epoch.weights is not None for epoch in self._epochs)
+        # A trial that was interrupted will be run again, and may then be found to be healthier.
+        if outcome.state is not TrialState.KILLED and judged:
+            tags |= _health_tags(leaves.findings, self._notes)
+        return tags
+
+
+def points(metrics: Mapping[str, float], step: int, at: int) -> tuple[Point, ...]:
+    """Metrics of one step, at one time in ms since 1970."""
+    # MLflow stores infinity as 1.8e308, which ruins every axis; NaN says as much and is left out of plots.
+    finite = ((name, math.nan if math.isinf(value) else float(value)) for name, value in metrics.items())
+    return tuple((name, value, at, step) for name, value in finite)
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _ended(record: EpochRecord) -> int:
+    return round(1000 * record.ended) or now()
+
+
+def _health_tags(findings: Sequence[Finding], notes: Sequence[str]) -> dict[str, str]:
+    """What was found in a trial's weights, as tags, and in its description under the notes that stand there."""
+    if not findings:
+        return {Tag.WEIGHT_HEALTH: HEALTHY}
+    by_rule: dict[str, list[str]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding.text)
+    lines = [f"- **{finding.rule}** (epoch {finding.epoch}): {finding.text}" for finding in findings]
+    return {
+        Tag.WEIGHT_HEALTH: ",".join(by_rule),
+        **{f"{Tag.WEIGHT_HEALTH_PREFIX}{rule}": "; ".join(texts) for rule, texts in by_rule.items()},
+        Tag.NOTE: "\n\n".join([*notes, "Found in the weights:", "\n".join(lines)]),
+    }
