@@ -9,9 +9,10 @@ from tunetrack.errors import TunetrackError
 from tunetrack.report import build_markdown, build_report
 from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
-from tunetrack.tracking import connect, read_study, write_artifact
+from tunetrack.tracking import TrackingStore, connect, read_study, write_artifact
+from tunetrack.tracking.failures import translated
 
-__all__ = ["log_report", "write_markdown", "write_report", "written"]
+__all__ = ["has_report", "log_report", "write_markdown", "write_report", "written"]
 
 REPORT_FILE = "report.html"
 
@@ -27,6 +28,16 @@ def log_report(result: StudyResult) -> None:
     with connect(result.tracking_uri) as store:
         html = build_report(store, result.run_id)
         write_artifact(store, result.run_id, REPORT_FILE, html.encode())
+
+
+def has_report(store: TrackingStore, run_id: str) -> bool:
+    """Whether a study's run has its report.
+
+    Raises:
+        TrackingError: the tracking store cannot be read.
+    """
+    with translated(f"list the files of run {run_id}", store.uri):
+        return any(file.path == REPORT_FILE for file in store.client.list_artifacts(run_id))
 
 
 def write_report(name: str, place: Place, output: Path | None = None) -> Path:

@@ -74,6 +74,7 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
         for model in imported_models(spec):
             training.check_imported(model, data.input_shape, len(data.classes))
         ledger = _open_ledger(spec, wanted)
+        wanted.progress.study_opened(ledger.name)
         with StopSignals() as stop:
             run = _open_run(spec, ledger, wanted, store)
             checkpoints = wanted.place.checkpoints / ledger.name
