@@ -10,8 +10,9 @@ from typing import Any
 from tunetrack.api.reports import log_report
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
 from tunetrack.errors import LedgerError, StudyFailedError
-from tunetrack.ledger import Ledger
+from tunetrack.ledger import Ledger, list_studies
 from tunetrack.spec import StudySpec
+from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.loading import Source
 from tunetrack.study.launch import Launch, launch
 from tunetrack.study.outcome import in_words
@@ -88,6 +89,11 @@ def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = N
     """
     if not place.has_ledger:
         raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
+    known = list_studies(place.ledger)
+    if name not in known:
+        file = "; a study file is resumed by `tunetrack run FILE --resume`" if Path(name).is_file() else ""
+        hint = file or did_you_mean(name, known)
+        raise LedgerError(f"there is no study {name!r} in {place.home.resolve()}{hint} (it has: {', '.join(known)})")
     return load_study_file(Ledger.load(place.ledger, name).spec.document, overrides)
 
 
