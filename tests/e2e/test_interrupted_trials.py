@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 import tunetrack
-from study_support import child_environment, tiny, write_study
+from process_support import Started, is_gone, send, started, study_command, until, worker_of
+from study_support import command, tiny, write_study
 from tunetrack import training
 from tunetrack.study.place import Place
 
@@ -38,20 +39,27 @@ def slow_study(**more: Any) -> dict[str, Any]:
     )
 
 
-def killed_after(file: Path, home: Path, epochs: int, number: signal.Signals) -> None:
-    """Runs the study in a process of its own, which gets a signal when its second trial has saved so many epochs."""
-    command = [sys.executable, "-m", "tunetrack", "run", str(file), "--home", str(home)]
-    process = subprocess.Popen(command, env=child_environment(), stderr=subprocess.DEVNULL)
+@contextmanager
+def in_its_second_trial(file: Path, home: Path, epochs: int = BEFORE) -> Iterator[Started]:
+    """Runs the study as a user would; its second trial has saved so many epochs."""
     checkpoint = Place(home).checkpoints / "tiny" / "1.pt"
-    seen, deadline = set(), time.monotonic() + 120
-    while len(seen) < epochs:
-        assert process.poll() is None, "the study ended before it was killed"
-        assert time.monotonic() < deadline
-        if checkpoint.exists():
-            seen.add(checkpoint.stat().st_mtime_ns)
-        time.sleep(0.001)
-    process.send_signal(number)
-    process.wait(60)
+    with started(study_command("run", file, "--home", home), file.parent) as running:
+        seen = set()
+        while len(seen) < epochs:
+            assert running.process.poll() is None, running.errors
+            with suppress(FileNotFoundError):
+                seen.add(checkpoint.stat().st_mtime_ns)
+            time.sleep(0.001)
+        yield running
+
+
+def kill_both(running: Started) -> None:
+    """Kills supervisor and worker; the first first, so that it starts no other."""
+    worker = worker_of(running)
+    send(running, signal.SIGKILL)
+    send(worker, signal.SIGKILL)
+    running.ends()
+    until("the worker is gone", lambda: is_gone(worker))
 
 
 def table(result: tunetrack.StudyResult) -> pd.DataFrame:
@@ -81,40 +89,86 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[tunetrack.S
     return tunetrack.run_study(write_study(home / "study.yaml", slow_study()), home=home), home
 
 
+def compare(result: tunetrack.StudyResult, uninterrupted: tuple[tunetrack.StudyResult, Path], home: Path) -> None:
+    """Everything is as if nothing had been."""
+    whole, its_home = uninterrupted
+    pd.testing.assert_frame_equal(table(result), table(whole), check_exact=True)
+    assert histories(result) == histories(whole)
+    for one, other in zip(weights(result, home), weights(whole, its_home), strict=True):
+        assert all((one[name] == other[name]).all() for name in one)
+    for one, other in zip(result.trials, whole.trials, strict=True):
+        pd.testing.assert_frame_equal(one.weight_stats(), other.weight_stats(), check_exact=True)
+    assert not list(Place(home).checkpoints.rglob("*"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_goes_on_at_the_next_epoch(
     number: signal.Signals, uninterrupted: tuple[tunetrack.StudyResult, Path], tmp_path: Path
 ) -> None:
-    file = write_study(tmp_path / "study.yaml", slow_study())
-    killed_after(file, tmp_path / "home", BEFORE, number)
-    checkpoint = Place(tmp_path / "home").checkpoints / "tiny" / "1.pt"
+    file, home = write_study(tmp_path / "study.yaml", slow_study()), tmp_path / "home"
+    with in_its_second_trial(file, home) as running:
+        if number == signal.SIGKILL:
+            kill_both(running)
+        else:
+            send(running, number)
+            running.ends()
+    checkpoint = Place(home).checkpoints / "tiny" / "1.pt"
     ended = [epoch["ended"] for epoch in training.checkpoint.read_checkpoint(checkpoint)["records"]["epochs"]]
     assert 1 <= len(ended) < EPOCHS
 
-    result = tunetrack.run_study(file, home=tmp_path / "home", resume=True)
+    result = tunetrack.run_study(file, home=home, resume=True)
 
-    whole, home = uninterrupted
-    pd.testing.assert_frame_equal(table(result), table(whole), check_exact=True)
-    assert histories(result) == histories(whole)
-    for one, other in zip(weights(result, tmp_path / "home"), weights(whole, home), strict=True):
-        assert all((one[name] == other[name]).all() for name in one)
-    for one, other in zip(result.trials, whole.trials, strict=True):
-        pd.testing.assert_frame_equal(one.weight_stats(), other.weight_stats(), check_exact=True)
-    assert not list(Place(tmp_path / "home").checkpoints.rglob("*"))
+    compare(result, uninterrupted, home)
     # The epochs before the kill were not trained again: their points have the time at which they ended then.
     client = MlflowClient(tracking_uri=result.tracking_uri)
     points = client.get_metric_history(result.trials[1].run_id or "", "train/loss")
     assert {round(1000 * moment) for moment in ended} <= {point.timestamp for point in points}
 
 
+def test_a_study_whose_worker_is_killed_goes_on_by_itself(
+    uninterrupted: tuple[tunetrack.StudyResult, Path], tmp_path: Path
+) -> None:
+    file, home = write_study(tmp_path / "study.yaml", slow_study()), tmp_path / "home"
+    with in_its_second_trial(file, home) as running:
+        send(worker_of(running), signal.SIGKILL)
+        assert running.ends() == 0, running.errors
+        assert "was killed by signal 9 (SIGKILL), most often because memory ran out; going on with" in running.errors
+        assert "3 trials: ● 3 COMPLETE" in running.output
+    compare(tunetrack.load_study("tiny", home), uninterrupted, home)
+
+
+def test_a_study_whose_supervisor_is_killed_ends_and_goes_on_with_resume(
+    uninterrupted: tuple[tunetrack.StudyResult, Path], tmp_path: Path
+) -> None:
+    file, home = write_study(tmp_path / "study.yaml", slow_study()), tmp_path / "home"
+    with in_its_second_trial(file, home) as running:
+        worker = worker_of(running)
+        send(running, signal.SIGKILL)
+        until("the worker is gone", lambda: is_gone(worker), 10)
+    assert statuses(home) == {"study": ["KILLED"], "trial": ["FINISHED", "KILLED"]}
+    resumed = command("resume", "tiny", "--home", home)
+    assert resumed.returncode == 0, resumed.stderr
+    compare(tunetrack.load_study("tiny", home), uninterrupted, home)
+
+
+def statuses(home: Path) -> dict[str, list[str]]:
+    """MLflow's statuses of the runs, by kind."""
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    kinds: dict[str, list[str]] = {}
+    for run in found:
+        kinds.setdefault(run.data.tags["tunetrack.kind"], []).append(run.info.status)
+    return {kind: sorted(listed) for kind, listed in kinds.items()}
+
+
 def test_a_damaged_checkpoint_is_told_and_the_trial_begins_anew(tmp_path: Path) -> None:
     file = write_study(tmp_path / "study.yaml", slow_study())
     home = tmp_path / "home"
-    killed_after(file, home, BEFORE, signal.SIGKILL)
+    with in_its_second_trial(file, home) as running:
+        kill_both(running)
     checkpoint = Place(home).checkpoints / "tiny" / "1.pt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    command = [sys.executable, "-m", "tunetrack", "run", str(file), "--home", str(home), "--resume"]
-    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True)
+    done = command("resume", "tiny", "--home", home)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stderr.split())
     assert "This trial begins anew: the checkpoint" in said

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunetrack.errors import LedgerError
-from tunetrack.ledger import Ledger
+from tunetrack.ledger import Ledger, list_studies
+from tunetrack.spec.annotations import did_you_mean
 from tunetrack.study.outcome import read_result
 from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
@@ -40,6 +41,11 @@ def place_of(name: str, home: str | Path | Place = "mlruns", tracking_uri: str |
     place = home if isinstance(home, Place) else Place(Path(home), tracking_uri)
     if not place.has_ledger:
         raise LedgerError(f"there is no study in {place.home.resolve()}; is --home right?")
+    known = list_studies(place.ledger)
+    if name not in known:
+        file = "; a study file is resumed by `tunetrack run FILE --resume`" if Path(name).is_file() else ""
+        hint = file or did_you_mean(name, known)
+        raise LedgerError(f"there is no study {name!r} in {place.home.resolve()}{hint} (it has: {', '.join(known)})")
     ledger = Ledger.load(place.ledger, name)
     uri = place.tracking_uri or ledger.attributes().get("mlflow_tracking_uri")
     return ledger, Place(place.home, uri, place.ledger_url)

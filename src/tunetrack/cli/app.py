@@ -10,6 +10,7 @@ import click
 
 import tunetrack
 from tunetrack.cli.commands import COMMANDS
+from tunetrack.cli.supervised import ARGUMENTS
 from tunetrack.errors import InterruptedStudyError, TunetrackError
 
 __all__ = ["main"]
@@ -28,6 +29,11 @@ ENVIRONMENT = {
 class Commands(click.Group):
     """A group that turns tunetrack's errors into one message on stderr and the error's exit code."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keeps the arguments as they were given, for the process that runs the study."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; a user's mistake never shows a traceback, a bug in tunetrack does."""
         for name, value in ENVIRONMENT.items():
@@ -40,7 +46,8 @@ class Commands(click.Group):
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
         except InterruptedStudyError as error:
-            click.echo(f"\n{error}; the same command with --resume goes on with the study", err=True)
+            notes = getattr(error, "__notes__", [])
+            click.echo("\n" + "; ".join([str(error), *notes]), err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             sys.exit(130)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tunetrack.cli import options
+from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.supervised import supervised
+
+if TYPE_CHECKING:
+    from tunetrack.spec import StudySpec
+    from tunetrack.study.launch import Launch
 
 __all__ = ["COMMANDS"]
 
@@ -25,42 +33,90 @@ def _collected(overrides: tuple[str, ...], **given: Any) -> dict[str, Any]:
 
 def _mlflow_run_id() -> str | None:
     """The run that `mlflow run` opened for us; taken out of the environment, so that nothing else adopts it too."""
-    return os.environ.pop("MLFLOW_RUN_ID", None)
+    return os.environ.pop(options.RUN_ID, None)
+
+
+def _budget_and_data(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in ("trials", "seconds", "data_dir")}
+
+
+def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
+    """Runs the study, shows how it goes and prints its result."""
+    from tunetrack.api.studies import launch_study
+    from tunetrack.cli import display, tables
+    from tunetrack.cli.watched import watched
+
+    place = options.place_options(wanted.place.home, wanted.place.tracking_uri)
+    with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
+        result = launch_study(spec, replace(wanted, progress=progress))
+    tables.print_result(result, wanted.place)
 
 
 @click.command()
 @click.argument("study", type=StudyFile)
 @options.data_dir
-@click.option("--trials", type=options.OptionalNumber(int), default=None, help="Trials in all; replaces budget.trials.")
-@click.option(
-    "--seconds", type=options.OptionalNumber(float), default=None, help="Time limit; replaces budget.seconds."
-)
+@options.trials
+@options.seconds
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
+@click.option("--accept-changes", is_flag=True, help="With --resume: go on although the study file has changed.")
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
 @options.home
 @options.tracking_uri
-def run(
-    study: Path,
-    data_dir: Path | None,
-    trials: int | None,
-    seconds: float | None,
-    overrides: tuple[str, ...],
-    **rest: Any,
-) -> None:
+@supervised
+def run(study: Path, overrides: tuple[str, ...], link: LinkEnd | None, **rest: Any) -> None:
     """Run a study: search, train, track."""
-    from tunetrack.api.studies import launch_study
     from tunetrack.api.study_files import load_study_file
-    from tunetrack.cli import display, tables
     from tunetrack.study.launch import Launch
     from tunetrack.study.place import Place
 
-    spec = load_study_file(study, _collected(overrides, trials=trials, seconds=seconds, data_dir=data_dir))
+    if rest["accept_changes"] and not rest["resume"]:
+        raise click.UsageError("--accept-changes needs --resume")
+    spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
     place = Place(rest["home"], rest["tracking_uri"])
-    with display.progress() as progress:
-        wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], progress=progress)
-        result = launch_study(spec, wanted)
-    tables.print_result(result, place)
+    wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], accept_changes=rest["accept_changes"])
+    _launch(spec, wanted, link)
+
+
+@click.command()
+@click.argument("study")
+@options.data_dir
+@options.trials
+@options.seconds
+@options.home
+@options.tracking_uri
+@click.option("--died", default="", hidden=True, help="How the worker ended that ran the study before.")
+@supervised
+def resume(study: str, died: str, link: LinkEnd | None, **rest: Any) -> None:
+    """Go on with a study: one that was interrupted or killed, or one that shall get a larger budget.
+
+    STUDY is its name, as `tunetrack list` shows it.
+    """
+    from tunetrack.api.finished import finished_study
+    from tunetrack.api.studies import resume_spec
+    from tunetrack.cli import tables
+    from tunetrack.study.launch import Launch
+    from tunetrack.study.place import Place
+
+    place = Place(rest["home"], rest["tracking_uri"])
+    spec = resume_spec(study, place, _collected((), **_budget_and_data(rest)))
+    finished = finished_study(study, place, spec)
+    if finished is None:
+        _launch(spec, Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died), link)
+        return
+    click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
+    tables.print_result(finished, place)
+
+
+@click.command(hidden=True)
+@options.home
+@options.tracking_uri
+def end_run(home: Path, tracking_uri: str | None) -> None:
+    """End the run that `mlflow run` has opened, where a signal came before it was a study's."""
+    from tunetrack.api.ending import end_run as end
+    from tunetrack.study.place import Place
+
+    end(os.environ[options.RUN_ID], Place(home, tracking_uri))
 
 
 @click.command()
@@ -70,19 +126,15 @@ def run(
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the file's name]")
 @options.home
 @options.tracking_uri
-def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], **rest: Any) -> None:
+@supervised
+def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], link: LinkEnd | None, **rest: Any) -> None:
     """Train one configuration: a study file in which every value is fixed."""
-    from tunetrack.api.studies import launch_study
     from tunetrack.api.study_files import load_single
-    from tunetrack.cli import display, tables
     from tunetrack.study.launch import Launch
     from tunetrack.study.place import Place
 
     spec = load_single(config, _collected(overrides, data_dir=data_dir))
-    place = Place(rest["home"], rest["tracking_uri"])
-    with display.progress() as progress:
-        result = launch_study(spec, Launch(place, rest["experiment"], _mlflow_run_id(), progress=progress))
-    tables.print_result(result, place)
+    _launch(spec, Launch(Place(rest["home"], rest["tracking_uri"]), rest["experiment"], _mlflow_run_id()), link)
 
 
 @click.command()
@@ -243,4 +295,4 @@ def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = (run, train, validate, model, schema, list_, show, report, weights, serve, doctor)
+COMMANDS = (run, resume, end_run, train, validate, model, schema, list_, show, report, weights, serve, doctor)

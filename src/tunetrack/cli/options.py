@@ -8,7 +8,24 @@ from typing import Any
 
 import click
 
-__all__ = ["data_dir", "home", "json_flag", "overrides", "page_format", "page_output", "tracking_uri"]
+__all__ = [
+    "RUN_ID",
+    "data_dir",
+    "home",
+    "json_flag",
+    "overrides",
+    "page_format",
+    "page_output",
+    "place_options",
+    "seconds",
+    "tracking_uri",
+    "trials",
+]
+
+#: Under `mlflow run`, the run that MLflow has opened for the command.
+RUN_ID = "MLFLOW_RUN_ID"
+
+DEFAULT_HOME = Path("mlruns")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -73,10 +90,18 @@ class TrialNumbers(click.ParamType[Any]):
         return tuple(map(int, entries))
 
 
+def place_options(home: Path, tracking_uri: str | None) -> list[str]:
+    """The options that say where a study is; none where it is at the default place."""
+    return [
+        *([] if home == DEFAULT_HOME else ["--home", str(home)]),
+        *(["--tracking-uri", tracking_uri] if tracking_uri else []),
+    ]
+
+
 home: Decorator = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("mlruns"),
+    default=DEFAULT_HOME,
     envvar="TUNETRACK_HOME",
     show_default=True,
     help="Folder that holds everything the program writes.",
@@ -93,6 +118,12 @@ data_dir: Decorator = click.option(
     envvar="TUNETRACK_DATA_DIR",
     default=None,
     help="Folder with the data sets; replaces data.dir of the study file.",
+)
+trials: Decorator = click.option(
+    "--trials", type=OptionalNumber(int), default=None, help="Trials in all; replaces budget.trials."
+)
+seconds: Decorator = click.option(
+    "--seconds", type=OptionalNumber(float), default=None, help="Time limit; replaces budget.seconds."
 )
 overrides: Decorator = click.option(
     "--set",

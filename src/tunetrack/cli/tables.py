@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tunetrack.cli.options import place_options
 from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
 from tunetrack.spec import TrialState
 
@@ -143,11 +144,9 @@ def _certainty(result: StudyResult) -> list[str]:
 
 
 def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
-    options = "" if str(place.home) == "mlruns" else f" --home {shlex.quote(str(place.home))}"
-    if place.tracking_uri:
-        options += f" --tracking-uri {shlex.quote(place.tracking_uri)}"
-    console.print(f"Look at it   tunetrack serve{options}", highlight=False)
-    console.print(f"All trials   tunetrack show {result.name}{options}", highlight=False)
+    options = place_options(place.home, place.tracking_uri)
+    console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *options])}", highlight=False)
+    console.print(f"All trials   {shlex.join(['tunetrack', 'show', result.name, *options])}", highlight=False)
     console.print(f"Run id       {result.run_id or 'none'}", highlight=False)
 
 

@@ -66,7 +66,7 @@ def differences(
         rows: its trials' runs in MLflow, all of them.
         changed: whether the study file was changed on the way; parameters that are not searched are then left out.
     """
-    runs: dict[int | None, list[TrialRunRow]] = {}
+    runs: dict[int, list[TrialRunRow]] = {}
     for row in rows:
         runs.setdefault(row.number, []).append(row)
     found: list[Difference] = []

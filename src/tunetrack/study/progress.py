@@ -33,6 +33,9 @@ class StudyStart:
 class Progress:
     """Receives the steps of a study, in order, from the thread that trains. Every method may be overridden."""
 
+    def study_opened(self, name: str) -> None:
+        """The study is in the ledger under this name; from now on it can be resumed."""
+
     def study_started(self, start: StudyStart) -> None:
         """The runs exist and the data is loaded."""
 

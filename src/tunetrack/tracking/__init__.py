@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tunetrack.tracking.artifacts import TrialArtifacts
-from tunetrack.tracking.audit import TrialRunRow, delete_run, study_trials
+from tunetrack.tracking.audit import TrialRunRow, delete_run, study_status, study_trials
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork
-from tunetrack.tracking.names import File, RunKind, StudyState, Tag
+from tunetrack.tracking.names import RUN_STATUS, File, RunKind, RunStatus, StudyState, Tag, objective_metric
 from tunetrack.tracking.queries import (
     StudyRow,
     StudyTable,
@@ -21,10 +21,12 @@ from tunetrack.tracking.queries import (
 from tunetrack.tracking.runs import Ending, StudyRun, TrialRun
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
+from tunetrack.tracking.values import as_stored
 from tunetrack.tracking.views import SavedView, view_id, view_url, write_view
 from tunetrack.tracking.writer import WriterLimits, WriterStatus
 
 __all__ = [
+    "RUN_STATUS",
     "DatasetInfo",
     "Ending",
     "File",
@@ -32,6 +34,7 @@ __all__ = [
     "NeuralNetwork",
     "Objective",
     "RunKind",
+    "RunStatus",
     "SavedView",
     "SearchedParam",
     "StudyInfo",
@@ -47,14 +50,17 @@ __all__ = [
     "TrialRunRow",
     "WriterLimits",
     "WriterStatus",
+    "as_stored",
     "connect",
     "delete_run",
     "list_studies",
     "log_run_metrics",
+    "objective_metric",
     "read_artifact",
     "read_history",
     "read_study",
     "read_weight_stats",
+    "study_status",
     "study_trials",
     "trial_runs",
     "view_id",

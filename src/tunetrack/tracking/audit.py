@@ -11,11 +11,11 @@ from mlflow.entities import Run
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import equals
-from tunetrack.tracking.names import RunKind, Tag
+from tunetrack.tracking.names import RunKind, RunStatus, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 
-__all__ = ["TrialRunRow", "delete_run", "study_trials"]
+__all__ = ["TrialRunRow", "delete_run", "study_status", "study_trials"]
 
 #: MLflow gives at most this many runs at a time.
 _PAGE = 1000
@@ -60,6 +60,16 @@ def study_trials(store: TrackingStore, study_run_id: str) -> list[TrialRunRow]:
         experiment = store.client.get_run(study_run_id).info.experiment_id
         rows = [_row(run) for run in _runs(store, experiment, study_run_id)]
     return sorted(rows, key=lambda row: (row.number, row.start, row.run_id))
+
+
+def study_status(store: TrackingStore, run_id: str) -> RunStatus:
+    """MLflow's status of a study's own run.
+
+    Raises:
+        TrackingError: the store failed, or it has no such run.
+    """
+    with translated(f"read the run {run_id}", store.uri):
+        return RunStatus(store.calls.get_run(run_id).info.status)
 
 
 def delete_run(store: TrackingStore, run_id: str) -> None:

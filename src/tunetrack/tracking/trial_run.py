@@ -134,6 +134,11 @@ class TrialRun:
         """Queue all that ends the trial: `ending`, sent at once."""
         self.ending(outcome, artifacts).send()
 
+    def abandon(self) -> None:
+        """Say nothing more about this trial: another worker has it now, and goes on in the same run."""
+        self._held.clear()
+        self._forget(self)
+
     def ending(self, outcome: TrialOutcome, artifacts: TrialArtifacts | None = None) -> Ending:
         """Write down the final metrics, the artifacts, the state and the end of the run, all of it or nothing.
 

@@ -11,7 +11,15 @@ import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
-__all__ = ["LOG10_PREFIX", "ParamValue", "decode_param", "encode_param", "encode_params", "quote_filter_value"]
+__all__ = [
+    "LOG10_PREFIX",
+    "ParamValue",
+    "as_stored",
+    "decode_param",
+    "encode_param",
+    "encode_params",
+    "quote_filter_value",
+]
 
 ParamValue: TypeAlias = str | int | float | bool | tuple[int, ...] | list[int] | None
 
@@ -33,6 +41,11 @@ def decode_param(text: str) -> ParamValue:
     except json.JSONDecodeError:
         return text
     return tuple(value) if isinstance(value, list) else value
+
+
+def as_stored(value: ParamValue) -> ParamValue:
+    """The value that is read back where `value` was written: a list comes back as a tuple."""
+    return decode_param(encode_param(value))
 
 
 def encode_params(params: Mapping[str, ParamValue], log_scaled: frozenset[str] = frozenset()) -> dict[str, str]:

@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, database_template: Path) 
 @pytest.fixture
 def study(finished: Path, tmp_path: Path) -> Iterator[Path]:
     # MLflow's database holds absolute places of artifacts, which nothing here reads.
-    yield Path(shutil.copytree(finished, tmp_path / "home"))
+    return Path(shutil.copytree(finished, tmp_path / "home"))
 
 
 def client(home: Path) -> MlflowClient:

@@ -1,0 +1,38 @@
+"""Says whether a study has anything left to do, before anything heavy is loaded for it."""
+
+from __future__ import annotations
+
+from tunetrack.api.reading import load_study
+from tunetrack.ledger import Ledger
+from tunetrack.spec import StudySpec, TrialState
+from tunetrack.study.place import Place
+from tunetrack.study.result import StudyResult
+from tunetrack.tracking import StudyState
+
+__all__ = ["finished_study"]
+
+#: A trial in one of these states is run, or run again.
+OPEN = (TrialState.RUNNING, TrialState.KILLED)
+
+
+def finished_study(name: str, place: Place, spec: StudySpec) -> StudyResult | None:
+    """The result of a study to which a resume would add nothing; None where there is something to do.
+
+    That may be less than a trial: the ledger calls a study done when MLflow has all of it, the report included.
+
+    Args:
+        name: the study's name in the ledger.
+        place: where it is.
+        spec: the study, with the budget that it shall have.
+
+    Raises:
+        LedgerError: there is no such study, or the ledger cannot be read.
+        TrackingError: the tracking store cannot be read.
+    """
+    ledger = Ledger.load(place.ledger, name)
+    state, states = ledger.attributes().get("state"), [record.state for record in ledger.trials()]
+    budget, before = spec.head.budget, ledger.spec.head.budget
+    spent = budget == before or (budget.trials is not None and len(states) >= budget.trials)
+    if state not in (StudyState.COMPLETE, StudyState.FAILED) or not spent or any(s in OPEN for s in states):
+        return None
+    return load_study(name, place)
