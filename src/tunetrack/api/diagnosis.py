@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tunetrack import training
 from tunetrack.api.listing import list_studies
+from tunetrack.api.parity import check_parity
 from tunetrack.errors import LedgerError, TrackingError
 from tunetrack.study.place import Place
 from tunetrack.tracking import connect
@@ -68,8 +69,9 @@ def diagnose(place: Place) -> list[Finding]:
     Args:
         place: the folder of studies, and where its runs are.
     """
-    findings = [_python(), _packages(), _hardware(), *_home(place), _tracking(place)]
-    return [*findings, *_ledger(place)]
+    tracking = _tracking(place)
+    findings = [_python(), _packages(), _hardware(), *_home(place), tracking]
+    return [*findings, *_ledger(place, not tracking.is_failure)]
 
 
 def _python() -> Finding:
@@ -108,7 +110,7 @@ def _tracking(place: Place) -> Finding:
     return Finding(Verdict.GOOD, "Tracking", f"{place.tracking} answers")
 
 
-def _ledger(place: Place) -> list[Finding]:
+def _ledger(place: Place, with_runs: bool) -> list[Finding]:
     if not place.has_ledger:
         return [Finding(Verdict.GOOD, "Ledger", "no studies yet; try tunetrack run search_spaces/quickstart.yaml")]
     try:
@@ -117,7 +119,27 @@ def _ledger(place: Place) -> list[Finding]:
         return [Finding(Verdict.FAILURE, "Ledger", str(error))]
     findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}")]
     for study in studies:
+        name = study["name"]
         if study["state"] == "INTERRUPTED":
-            text = "was interrupted; its study file with --resume goes on with it"
-            findings.append(Finding(Verdict.WARNING, study["name"], text))
+            text = f"was interrupted; `tunetrack resume {name}` goes on with it"
+            findings.append(Finding(Verdict.WARNING, name, text))
+        if with_runs:
+            findings += _parity(name, place)
     return findings
+
+
+def _parity(name: str, place: Place) -> list[Finding]:
+    try:
+        parity = check_parity(name, place)
+    except TrackingError as error:  # its runs may be in another store than the one that was looked at
+        return [Finding(Verdict.WARNING, name, str(error))]
+    found = []
+    if parity.waiting and not parity.live:
+        text = "has entries that wait for the tracking server; `tunetrack doctor --fix` or a resume sends them"
+        found.append(Finding(Verdict.WARNING, name, text))
+    if parity.differences:
+        count = len(parity.differences)
+        more = f", and {count - 1} more" if count > 1 else ""
+        text = f"ledger and MLflow differ: {parity.differences[0].text}{more}; `tunetrack doctor --fix` mends that"
+        found.append(Finding(Verdict.WARNING, name, text))
+    return found

@@ -13,6 +13,7 @@ import click
 from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
 from tunetrack.cli.supervised import supervised
+from tunetrack.cli.upkeep import doctor, parity
 
 if TYPE_CHECKING:
     from tunetrack.spec import StudySpec
@@ -279,20 +280,19 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
     serve_place(Place(home, tracking_uri), (host, port), dict(os.environ), tables.print_links)
 
 
-@click.command()
-@options.json_flag
-@options.home
-@options.tracking_uri
-def doctor(as_json: bool, home: Path, tracking_uri: str | None) -> None:
-    """Check this installation, the hardware and the folder of studies."""
-    from tunetrack.api.diagnosis import diagnose
-    from tunetrack.cli import tables
-    from tunetrack.study.place import Place
-
-    findings = diagnose(Place(home, tracking_uri))
-    tables.print_json([finding.document() for finding in findings]) if as_json else tables.print_findings(findings)
-    if any(finding.is_failure for finding in findings):
-        raise SystemExit(1)
-
-
-COMMANDS = (run, resume, end_run, train, validate, model, schema, list_, show, report, weights, serve, doctor)
+COMMANDS = (
+    run,
+    resume,
+    end_run,
+    train,
+    validate,
+    model,
+    schema,
+    list_,
+    show,
+    report,
+    weights,
+    serve,
+    parity,
+    doctor,
+)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tunetrack.api.diagnosis import Finding
     from tunetrack.api.models import ModelDescription
+    from tunetrack.api.parity import Parity
     from tunetrack.server import StudyLink
     from tunetrack.study.place import Place
     from tunetrack.study.result import StudyResult, StudyTrial
@@ -33,6 +34,7 @@ __all__ = [
     "print_links",
     "print_model",
     "print_models",
+    "print_parity",
     "print_result",
     "print_studies",
     "print_validation",
@@ -228,6 +230,23 @@ def print_links(base: str, links: Sequence[StudyLink]) -> None:
             console.print(f"    {link.note}", highlight=False, style="yellow")
     if not links:
         console.print("  No studies yet: tunetrack run search_spaces/quickstart.yaml", highlight=False)
+
+
+def print_parity(parity: Parity) -> None:
+    """What `tunetrack parity` found."""
+    live = "; a process works on it, and what is under way is left out" if parity.live else ""
+    if parity.waiting and not parity.live:
+        size = f"{max(1, parity.waiting // 1024):,} KiB"
+        click.echo(f"{size} wait for the tracking server; the next start or `tunetrack doctor --fix` sends them")
+    if not parity.differences:
+        click.echo(f"Ledger and MLflow agree in all {parity.trials} trials of {parity.study}{live}.")
+        return
+    table = table_of("trial>", "", "")
+    for difference in parity.differences:
+        number = NOT_THERE if difference.trial is None else str(difference.trial)
+        table.add_row(number, Text(difference.kind.value, style="yellow"), difference.text)
+    console_of().print(table)
+    click.echo(f"`tunetrack doctor --fix` makes MLflow say what the ledger says{live}.")
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from tunetrack.study.place import Place
 def finished(tmp_path_factory: pytest.TempPathFactory, database_template: Path) -> Path:
     home = tmp_path_factory.mktemp("finished")
     shutil.copy(database_template, home / "mlflow.db")
-    # The third trial cannot be built, and the fourth is the first one again.
+    # Trials 1, 2 and 5 are trial 0 again; 3 and 4 cannot be built.
     space = {"name": "cnn", "filters": 4, "num_layers": {"choices": [1, 2, 9]}}
     fixed = {"name": "adam", "lr": 0.01}
-    tunetrack.run_study(tiny(model=space, optimizer=fixed, sampler={"name": "random", "seed": 1}), home=home, trials=6)
+    tunetrack.run_study(tiny(model=space, optimizer=fixed, sampler={"name": "random", "seed": 9}), home=home, trials=6)
     return home
 
 
@@ -79,7 +80,7 @@ def another_state(home: Path) -> None:
 
 
 def another_value(home: Path) -> None:
-    client(home).log_batch(run_of(home, 0), [Metric("objective", 0.123, 9_999_999_999_999, 0)])
+    client(home).log_batch(run_of(home, 0), [Metric("objective", 0.123, time.time_ns() // 1_000_000, 0)])
 
 
 def is_gone(home: Path) -> None:
