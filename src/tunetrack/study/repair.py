@@ -144,8 +144,9 @@ def clear_leftovers(place: Place, ledger: Ledger) -> tuple[Path, ...]:
     left = [path for path in folder.glob("*") if path.name not in unfinished]
     for path in left:
         path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty, or not there
-        folder.rmdir()
+    for empty in (folder, folder.parent, place.spool):
+        with contextlib.suppress(OSError):  # not empty, or not there
+            empty.rmdir()
     return tuple(left)
 
 

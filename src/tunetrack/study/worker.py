@@ -70,6 +70,7 @@ class Worker:
         self._started, self._spent_before = time.monotonic(), self._earlier_seconds()
         while not self._budget_spent():
             self.stop.check()
+            self.take_back()  # workers on other machines die as well
             ticket = self.ledger.ask()
             if ticket is None:
                 self.progress.note("every combination of the search space has been tried")
