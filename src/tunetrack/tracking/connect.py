@@ -16,6 +16,7 @@ import requests
 import sqlalchemy
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy.engine import URL, make_url
 
 from tunetrack.errors import TrackingError
@@ -84,13 +85,29 @@ def connect(
 
 
 def _open_client(uri: str, dialect: str) -> MlflowClient:
-    """MLflow's client. The first one of a database creates the tables, and two at once would fall over each other."""
+    """MLflow's client, with the tables of an SQLite file there and complete."""
     path = _sqlite_path(make_url(uri)) if dialect == "sqlite" else None
-    if path is None:
-        return MlflowClient(tracking_uri=uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_CREATION_SECONDS):
-        return MlflowClient(tracking_uri=uri)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that create the same tables at once fall over each other.
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_CREATION_SECONDS):
+            if not path.exists() or not path.stat().st_size:
+                _create_tables(path)
+            return MlflowClient(tracking_uri=uri)
+    return MlflowClient(tracking_uri=uri)
+
+
+def _create_tables(path: Path) -> None:
+    """Make a database and put it in its place as a whole: MLflow can do nothing with one that was left half made."""
+    new = path.with_name(f"{path.name}.new")
+    for leftover in (new, new.with_name(f"{new.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    engine = sqlalchemy.create_engine(URL.create("sqlite", database=str(new)))
+    try:
+        _initialize_tables(engine)  # type: ignore[no-untyped-call]
+    finally:
+        engine.dispose()
+    new.replace(path)
 
 
 def _check_server(uri: str, timeout: float) -> None:

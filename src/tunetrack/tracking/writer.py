@@ -13,8 +13,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,30 @@ class Place:
     told: Callable[[str], None] = _log.warning
 
 
+class _Account:
+    """Seconds that several threads add to."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.seconds = 0.0
+
+
+class _Stopwatch(AbstractContextManager[None]):
+    """Adds the time of its body to an account. A generator would do, at three times the cost."""
+
+    __slots__ = ("_account", "_start")
+
+    def __init__(self, account: _Account) -> None:
+        self._account = account
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        with self._account.lock:
+            self._account.seconds += time.perf_counter() - self._start
+
+
 class BackgroundWriter:
     """The way into one tracking store, from one process. Methods may be called by any thread."""
 
@@ -84,8 +108,7 @@ class BackgroundWriter:
         self._place = place
         self._folder = place.folder or Path(tempfile.mkdtemp(prefix="tunetrack-spool-"))
         self._performer = performer
-        self._caller_seconds = 0.0
-        self._account = threading.Lock()
+        self._account = _Account()
         self._closed = False
         self._pid = os.getpid()
         dead = self._adopted()
@@ -111,20 +134,13 @@ class BackgroundWriter:
             sender.lost,
             sender.delivery.refused,
             sender.delivery.trouble,
-            self._caller_seconds,
+            self._account.seconds,
             sender.delivery.seconds,
         )
 
-    @contextmanager
-    def on_callers_account(self) -> Iterator[None]:
+    def on_callers_account(self) -> AbstractContextManager[None]:
         """Count the time of the body into `WriterStatus.caller_seconds`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            seconds = time.perf_counter() - start
-            with self._account:
-                self._caller_seconds += seconds
+        return _Stopwatch(self._account)
 
     def submit(self, *commands: Command, durable: bool = False) -> None:
         """Write commands down, next to each other.
