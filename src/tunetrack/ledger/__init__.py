@@ -17,7 +17,7 @@ from tunetrack.ledger.records import Reclaimed, Ticket, TrialRecord, WorkerRecor
 from tunetrack.ledger.results import hyperopt_result, optuna_result
 from tunetrack.ledger.samplers import sampler_factory, sampler_problems
 from tunetrack.ledger.storage import open_storage
-from tunetrack.ledger.studies import latest_name, list_studies, unused_name
+from tunetrack.ledger.studies import latest_name, list_studies
 from tunetrack.ledger.workers import is_dead
 from tunetrack.spec.study import StudySpec
 
@@ -41,7 +41,6 @@ __all__ = [
     "optuna_result",
     "pareto_front",
     "suggest_config",
-    "unused_name",
 ]
 
 

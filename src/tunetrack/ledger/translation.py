@@ -21,7 +21,7 @@ from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
 
-from tunetrack.errors import LedgerError
+from tunetrack.errors import InfeasibleConfigError, LedgerError
 from tunetrack.ledger.distributions import distribution_of
 from tunetrack.ledger.records import OUTCOME, VALUES, WORKER
 from tunetrack.ledger.workers import is_alive
@@ -112,7 +112,7 @@ def _point(values: Mapping[str, Any], old: StudySpec, new: StudySpec) -> _Point:
     """
     paths = (*old.searched_paths, *new.searched_paths)
     try:
-        before = flatten(old.space.values(values), paths)
+        before = flatten(_complete(old, old.space.values(values)), paths)
     except KeyError as error:  # its worker died while it was proposed
         raise _MisfitError("it has no values") from error
     point: _Point = {}
@@ -125,19 +125,27 @@ def _point(values: Mapping[str, Any], old: StudySpec, new: StudySpec) -> _Point:
         try:
             internal = distribution.to_internal_repr(value)
             fits = distribution._contains(internal)
-        except ValueError:  # no such category
+        except (TypeError, ValueError):  # no such category, or no number at all
             fits = False
         if not fits:
             raise _MisfitError(f"its {parameter.path} is {value}, and it is {parameter.domain.describe()} now")
         point[parameter.name] = internal, distribution
         return value
 
-    after = flatten(new.space.resolve(suggest), paths)
+    after = flatten(_complete(new, new.space.resolve(suggest)), paths)
     asked = {parameter.name: parameter.path for parameter in old.space.parameters if parameter.name in values}
     for name, path in asked.items():
         if name not in point and before.get(path) != after.get(path):
             raise _MisfitError(f"its {path} is {before.get(path)}, and it is {after.get(path, 'not there')} now")
     return point
+
+
+def _complete(spec: StudySpec, resolved: dict[str, Any]) -> dict[str, Any]:
+    """The config with its defaults, which are what was fixed as well; one that cannot be built has none."""
+    try:
+        return spec.config(resolved).document()
+    except InfeasibleConfigError:
+        return resolved
 
 
 def _write(backend: RDBStorage, session: Session, one: _Translation) -> None:

@@ -10,14 +10,34 @@ from typing import Any
 import pytest
 
 from tunetrack.errors import LedgerError
-from tunetrack.ledger import Ledger, Reclaimed, Ticket, latest_name, list_studies, pareto_front, unused_name
+from tunetrack.ledger import Ledger, Reclaimed, Ticket, latest_name, list_studies, pareto_front
 from tunetrack.spec.records import TrialOutcome, TrialState
-from tunetrack.testing.toy import drive, toy_loss, toy_spec
+from tunetrack.testing.toy import SPACES, drive, toy_loss, toy_spec
 
 __all__ = ["LedgerContract"]
 
 #: Takes a trial and ends without a word, as a killed process does.
 _ABANDON = "import os, sys; from tunetrack.ledger import Ledger; Ledger.load(*sys.argv[1:]).ask(); os._exit(1)"
+
+
+#: A worker of another host: takes a trial, waits for a word, and says what becomes of its result.
+_ELSEWHERE = """
+import socket, sys
+socket.gethostname = lambda: "elsewhere"
+from tunetrack.errors import LeaseLostError
+from tunetrack.ledger import Ledger
+from tunetrack.spec.records import TrialOutcome, TrialState
+ledger = Ledger.load(*sys.argv[1:])
+ticket = ledger.ask()
+print(ticket.number, flush=True)
+sys.stdin.readline()
+for use in (ledger.report, ledger.tell):
+    try:
+        use(ticket, 1, 0.25) if use == ledger.report else use(ticket, TrialOutcome(TrialState.COMPLETE, (0.25,)))
+        print("kept", flush=True)
+    except LeaseLostError as error:
+        print(error, flush=True)
+"""
 
 
 def _asked(ledger: Ledger) -> Ticket:
@@ -129,13 +149,63 @@ class LedgerContract:
         mine = _asked(ledger)
         abandoned = ledger.trials()[0]
         assert (mine.number, abandoned.state) == (1, TrialState.RUNNING)
+        assert [(worker.number, worker.alive) for worker in ledger.workers()] == [(0, False), (1, True)]
         assert ledger.reclaim() == Reclaimed(released=(0,))
         assert ledger.reclaim() == Reclaimed()
         again = _asked(ledger)
-        assert (again.number, again.values, again.retry) == (0, abandoned.values, True)
+        assert (again.number, again.values, again.retry, again.deaths) == (0, abandoned.values, True, 1)
         _complete(ledger, again, 0.5)
         _complete(ledger, mine, 0.4)
         assert [record.state for record in ledger.trials()] == [TrialState.COMPLETE] * 2
+
+    def test_trial_fails_when_its_retries_are_used_up(self, url: str) -> None:
+        ledger = Ledger.create(url, toy_spec(budget={"trials": 9, "retries": 1}))
+        for expected in (Reclaimed(released=(0,)), Reclaimed(failed=(0,))):
+            command = [sys.executable, "-c", _ABANDON, url, "toy"]
+            subprocess.run(command, check=False, timeout=60)  # noqa: S603  (our own words)
+            assert ledger.reclaim("killed by signal 9 (SIGKILL)") == expected
+        (record,) = ledger.trials()
+        assert (record.state, record.deaths) == (TrialState.FAILED, 2)
+        assert "its worker died 2 times (killed by signal 9 (SIGKILL), before an epoch was done)" in record.reason
+        assert _asked(ledger).number == 1
+
+    def test_worker_that_lost_its_trial_overwrites_nothing(self, ledger: Ledger, url: str) -> None:
+        command = [sys.executable, "-c", _ELSEWHERE, url, "toy"]
+        with subprocess.Popen(  # noqa: S603  (our own words)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as worker:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "0\n"
+            assert [(one.host, one.pid, one.alive) for one in ledger.workers()] == [("elsewhere", worker.pid, None)]
+            assert ledger.reclaim() == Reclaimed()
+            assert ledger.reclaim(other_hosts=True) == Reclaimed(released=(0,))
+            successor = _asked(ledger)
+            said, _ = worker.communicate("go on\n", timeout=60)
+        assert said.count("trial 0 has been taken over") == 2
+        ledger.report(successor, 1, 0.75)
+        _complete(ledger, successor, 0.5)
+        (record,) = ledger.trials()
+        assert (record.objectives, record.intermediate) == ((0.5,), {1: 0.75})
+
+    def test_living_worker_keeps_its_trial(self, ledger: Ledger, url: str) -> None:
+        with ledger.keeping():
+            ticket = _asked(ledger)
+            assert Ledger.load(url, "toy").reclaim(other_hosts=True) == Reclaimed()
+            _complete(ledger, ticket, 0.5)
+
+    def test_accepted_change_is_recorded_and_the_study_goes_on(self, ledger: Ledger, url: str) -> None:
+        drive(ledger, 12)
+        trainer = {**SPACES["flat"]["trainer"], "epochs": 4}
+        changed = toy_spec(sampler={"name": "tpe", "n_startup_trials": 3}, trainer=trainer)
+        with pytest.raises(LedgerError, match="accept-changes"):
+            Ledger.load(url, "toy", changed)
+        going_on = Ledger.load(url, "toy", changed, accept_changes=True)
+        drive(going_on, 4)
+        assert len(going_on.trials()) == 16
+        assert "trainer.epochs" in [change.path for change in Ledger.load(url, "toy").changes()]
+        objective = {"metric": "validation/accuracy"}
+        with pytest.raises(LedgerError, match="the objective was minimize validation/loss"):
+            Ledger.load(url, "toy", toy_spec(objective=objective), accept_changes=True)
 
     def test_duplicate_is_found_by_its_key(self, ledger: Ledger, url: str) -> None:
         assert ledger.find_duplicate("a") is None
@@ -184,7 +254,7 @@ class LedgerContract:
     def test_names(self, url: str) -> None:
         assert latest_name(url, "toy") is None
         for _ in range(3):
-            Ledger.create(url, toy_spec(), unused_name(url, "toy"))
+            Ledger.start(url, toy_spec())
         assert list_studies(url) == ("toy", "toy-2", "toy-3")
         assert latest_name(url, "toy") == "toy-3"
         Ledger.create(url, toy_spec(name="toy-7"))  # its own name, no seventh run of toy

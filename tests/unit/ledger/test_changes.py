@@ -164,7 +164,8 @@ def test_another_objective_is_refused(objective: Any, url: str) -> None:
         ),
         ({"trainer__batch_size": 16}, r"its trainer\.batch_size is \d+, and it is 16 now"),
         ({"model__num_layers": {"low": 3, "high": 4}}, r"its model\.num_layers is 2, and it is int 3 to 4 now"),
-        ({"model__kernel_size": {"low": 2, "high": 5}}, r"it has no model\.kernel_size, which is searched now"),
+        ({"model__kernel_size": {"low": 4, "high": 5}}, r"its model\.kernel_size is 3, and it is int 4 to 5 now"),
+        ({"model__head": [{"low": 8, "high": 9}]}, r"it has no model\.head\.0, which is searched now"),
     ],
 )
 def test_change_that_leaves_a_result_without_a_place_is_refused(values: Any, words: str, url: str) -> None:
@@ -186,7 +187,10 @@ def test_what_was_fixed_may_be_searched_and_the_other_way_round(url: str) -> Non
     fixed = accepted(url, model__filters=32, model__num_layers=2)
     assert all("model.filters" not in record.values for record in fixed.trials())
     assert {record.config["model"]["filters"] for record in fixed.trials() if record.config} == {32}
-    drive(fixed, 3)
+    by_default = accepted(url, model__filters=32, model__num_layers=2, model__kernel_size={"low": 2, "high": 5})
+    assert {record.values["model.kernel_size"] for record in by_default.trials()} == {3}
+    again = accepted(url, model__filters=32, model__num_layers=2)
+    drive(again, 3)
 
 
 def test_interrupted_trial_that_fits_no_longer_has_failed(url: str) -> None:
