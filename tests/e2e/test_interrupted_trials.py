@@ -20,8 +20,8 @@ from tunetrack import training
 from tunetrack.study.place import Place
 
 EPOCHS, TRIALS = 12, 3
-#: Epochs until the kill: long enough for the first trial to be written to MLflow, which takes up to half a second.
-BEFORE = 8
+#: Checkpoints and seconds until the kill: enough for the first trial to be written to MLflow.
+BEFORE, BEFORE_SECONDS = 3, 0.7
 METRICS = ("train/loss", "validation/accuracy", "validation/loss", "weights/norm", "weights/step_ratio")
 
 
@@ -40,15 +40,15 @@ def slow_study(**more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def in_its_second_trial(file: Path, home: Path, epochs: int = BEFORE) -> Iterator[Started]:
-    """Runs the study as a user would; its second trial has saved so many epochs."""
+def in_its_second_trial(file: Path, home: Path) -> Iterator[Started]:
+    """Runs the study as a user would; its second trial has saved some epochs."""
     checkpoint = Place(home).checkpoints / "tiny" / "1.pt"
     with started(study_command("run", file, "--home", home), file.parent) as running:
-        seen = set()
-        while len(seen) < epochs:
+        seen: dict[int, float] = {}
+        while len(seen) < BEFORE or time.monotonic() - min(seen.values()) < BEFORE_SECONDS:
             assert running.process.poll() is None, running.errors
             with suppress(FileNotFoundError):
-                seen.add(checkpoint.stat().st_mtime_ns)
+                seen.setdefault(checkpoint.stat().st_mtime_ns, time.monotonic())
             time.sleep(0.001)
         yield running
 
@@ -59,7 +59,7 @@ def kill_both(running: Started) -> None:
     send(running, signal.SIGKILL)
     send(worker, signal.SIGKILL)
     running.ends()
-    until("the worker is gone", lambda: is_gone(worker))
+    until("the worker is gone", lambda: not worker.is_running())
 
 
 def table(result: tunetrack.StudyResult) -> pd.DataFrame:

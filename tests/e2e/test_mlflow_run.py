@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,21 +15,34 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
+import tunetrack
+from process_support import Started, is_gone, send, started, until
 from study_support import ROOT, child_environment, tiny, write_study
 from tunetrack.cli import main
 
+#: Ten seconds after a signal all is done on a machine that has nothing else to do.
+GONE_SECONDS = 30
 
-def mlflow_run(home: Path, *arguments: object, manager: str = "local") -> subprocess.CompletedProcess[str]:
+
+def mlflow_command(*arguments: object, manager: str = "local") -> list[str]:
+    return [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", manager, *map(str, arguments)]
+
+
+def mlflow_environment(home: Path) -> dict[str, str]:
     # `python -m mlflow` starts the command `python` of the entry point from PATH: this interpreter's folder first.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}", "PATH": path}
+
+
+def mlflow_run(home: Path, *arguments: object, manager: str = "local") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", manager, *map(str, arguments)],
+        mlflow_command(*arguments, manager=manager),
         capture_output=True,
         text=True,
         timeout=280 if manager == "local" else 1200,
         check=False,
         cwd=home,
-        env=child_environment(MLFLOW_TRACKING_URI=f"sqlite:///{home / 'mlflow.db'}", PATH=path),
+        env=child_environment(**mlflow_environment(home)),
     )
 
 
@@ -73,6 +88,54 @@ def test_train_entry_point(home: Path, tmp_path: Path) -> None:
     assert {kind: len(runs) for kind, runs in runs_by_kind(home, "one").items()} == {"study": 1, "trial": 1}
 
 
+def statuses(home: Path) -> dict[str, list[str]]:
+    return {kind: [run.info.status for run in runs] for kind, runs in runs_by_kind(home, "mine").items()}
+
+
+def long_study(home: Path, folder: Path) -> AbstractContextManager[Started]:
+    """A long study under `mlflow run`, which leads a process group as if it had been typed."""
+    document = tiny(name="long", trainer={"epochs": 3000, "batch_size": 25, "threads": 1}, budget={"trials": 1})
+    study = write_study(folder / "long.yaml", document)
+    options = ["-e", "study", "--experiment-name", "mine", "-P", f"study={study}", "-P", f"home={home}"]
+    return started(mlflow_command(*options), folder, own_group=True, **mlflow_environment(home))
+
+
+@pytest.mark.parametrize("who", ["ctrl-c", pytest.param("SIGINT", marks=pytest.mark.slow), "SIGTERM"])
+def test_a_signal_to_mlflow_run_ends_everything(home: Path, tmp_path: Path, who: str) -> None:
+    """SIGINT is caught by MLflow, which sends SIGTERM on to its command; of SIGTERM it dies without a word to it."""
+    with long_study(home, tmp_path) as running:
+        until("the trial is under way", lambda: list(home.glob("checkpoints/long/*.pt")))
+        family = running.family()
+        if who == "ctrl-c":
+            os.killpg(running.process.pid, signal.SIGINT)
+        else:
+            send(running, signal.Signals[who])
+        until("all are gone", lambda: all(map(is_gone, family)), GONE_SECONDS)
+        assert running.ends() == (-signal.SIGTERM if who == "SIGTERM" else 1)
+        assert "tunetrack resume long" in running.errors
+    # MLflow marks its run as FAILED when its command has ended; that is put right when MLflow has ended.
+    until("the runs are marked", lambda: statuses(home) == {"study": ["KILLED"], "trial": ["KILLED"]}, GONE_SECONDS)
+
+
+def test_a_signal_before_the_study_begins(home: Path, tmp_path: Path) -> None:
+    """The run that MLflow has opened is nobody's then, and MLflow itself is dead."""
+    with long_study(home, tmp_path) as running:
+        until("the worker starts", lambda: len(running.family()) == 3)
+        family = running.family()
+        send(running, signal.SIGTERM)
+        until("all are gone", lambda: all(map(is_gone, family)), GONE_SECONDS)
+    until("the run is marked", lambda: statuses(home) == {"none": ["KILLED"]}, GONE_SECONDS)
+
+
+def test_resume_entry_point(home: Path, tmp_path: Path) -> None:
+    tunetrack.run_study(write_study(tmp_path / "tiny.yaml", tiny(budget={"trials": 1})), home=home)
+    ran = mlflow_run(home, "-e", "resume", "-P", "study=tiny", "-P", "trials=2", "-P", f"home={home}")
+    assert ran.returncode == 0, ran.stderr
+    assert "2 trials: ● 2 COMPLETE" in ran.stdout
+    kinds = runs_by_kind(home, "tiny")
+    assert {kind: len(runs) for kind, runs in kinds.items()} == {"study": 1, "trial": 2}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_mlflow_builds_the_environment_by_itself(home: Path, tmp_path: Path) -> None:
@@ -84,7 +147,7 @@ def test_mlflow_builds_the_environment_by_itself(home: Path, tmp_path: Path) -> 
 
 def test_entry_points_and_commands_have_the_same_parameters() -> None:
     project = YAML(typ="safe").load((ROOT / "MLproject").read_text())
-    command_of = {"main": "run", "study": "run", "train": "train", "report": "report", "serve": "serve"}
+    command_of = {"main": "run", "study": "run"} | {name: name for name in ("resume", "train", "report", "serve")}
     assert set(project["entry_points"]) == set(command_of)
     for entry, definition in project["entry_points"].items():
         command = main.commands[command_of[entry]]

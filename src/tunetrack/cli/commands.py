@@ -110,14 +110,16 @@ def resume(study: str, died: str, link: LinkEnd | None, **rest: Any) -> None:
 
 
 @click.command(hidden=True)
+@click.option("--after", type=int, required=True, help="Wait until this process has ended.")
 @options.home
 @options.tracking_uri
-def end_run(home: Path, tracking_uri: str | None) -> None:
-    """End the run that `mlflow run` has opened, where a signal came before it was a study's."""
-    from tunetrack.api.ending import end_run as end
+def mark_killed(after: int, home: Path, tracking_uri: str | None) -> None:
+    """Mark the run that `mlflow run` has opened as KILLED, after `mlflow run` has marked it as FAILED."""
+    from tunetrack.api.ending import mark_killed as mark
+    from tunetrack.cli.starter import wait_for
     from tunetrack.study.place import Place
 
-    end(os.environ[options.RUN_ID], Place(home, tracking_uri))
+    mark(os.environ[options.RUN_ID], Place(home, tracking_uri), lambda: wait_for(after))
 
 
 @click.command()
@@ -283,7 +285,7 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
 COMMANDS = (
     run,
     resume,
-    end_run,
+    mark_killed,
     train,
     validate,
     model,

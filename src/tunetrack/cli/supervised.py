@@ -21,9 +21,6 @@ ARGUMENTS = "tunetrack.arguments"
 #: Options that hold for the study, and so for every command that goes on with it.
 LASTING = ("data_dir", "trials", "seconds")
 
-#: One of these may stand between `mlflow run` and the command that it starts.
-SHELLS = frozenset({"bash", "sh", "dash", "ash", "zsh", "ksh"})
-
 
 def supervised(function: Callable[..., None]) -> Callable[..., None]:
     """A command whose body runs in a child process and gets there, as `link`, its link to the supervisor.
@@ -48,6 +45,11 @@ def supervised(function: Callable[..., None]) -> Callable[..., None]:
 def _supervise(context: click.Context, given: dict[str, Any]) -> int:
     from tunetrack.cli.supervisor import Job, supervise
 
+    mlflow = None
+    if RUN_ID in os.environ:
+        from tunetrack.cli.starter import Starter
+
+        mlflow = Starter.found()
     lasting = ((f"--{name.replace('_', '-')}", given.get(name)) for name in LASTING)
     return supervise(
         Job(
@@ -56,25 +58,6 @@ def _supervise(context: click.Context, given: dict[str, Any]) -> int:
             place=place_options(given["home"], given["tracking_uri"]),
             options=[text for option, value in lasting if value is not None for text in (option, str(value))],
             environment=dict(os.environ),
-            starter_lives=_starter() if RUN_ID in os.environ else None,
+            mlflow=mlflow,
         )
     )
-
-
-def _starter() -> Callable[[], bool] | None:
-    """Whether `mlflow run`, which started this process, still lives: it may die without a word to its command."""
-    import psutil
-
-    starter = psutil.Process().parent()
-    while starter is not None and starter.name() in SHELLS:
-        starter = starter.parent()
-    if starter is None:
-        return None
-
-    def lives() -> bool:
-        try:
-            return bool(starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            return False
-
-    return lives

@@ -14,13 +14,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from tunetrack.cli.link import EXIT_SECONDS, VARIABLE, Link, opened
 from tunetrack.errors import TunetrackError
+
+if TYPE_CHECKING:
+    from tunetrack.cli.starter import Starter
 
 __all__ = ["Job", "Supervisor", "supervise"]
 
@@ -31,7 +35,7 @@ POINTLESS_DEATHS = 3
 #: A signal so soon after the first is the same request: some programs send it to a process and then to its group.
 SAME_REQUEST_SECONDS = 0.2
 
-#: How often the program that started this one is looked at.
+#: How often `mlflow run` is looked at, which may die without a word to its command.
 LOOK_SECONDS = 0.5
 
 #: Time for a process that was killed to be gone; a system that hangs may take longer, and is not waited for.
@@ -57,7 +61,7 @@ class Job:
         place: options that say where the study is.
         options: further ones that a command needs which goes on with the study: its data, its budget.
         environment: of the study's process.
-        starter_lives: whether `mlflow run`, which started this process, still runs; None where it did not.
+        mlflow: `mlflow run`, where that started this process.
         program: what is run with these arguments.
     """
 
@@ -66,7 +70,7 @@ class Job:
     place: Sequence[str]
     options: Sequence[str]
     environment: Mapping[str, str]
-    starter_lives: Callable[[], bool] | None = None
+    mlflow: Starter | None = None
     program: Sequence[str] = PROGRAM
 
 
@@ -107,6 +111,23 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit code."""
+        code = self._study_runs()
+        if self._stop is not None and code and self._job.mlflow is not None:
+            self._mark_killed(self._job.mlflow)
+        return code
+
+    def _mark_killed(self, mlflow: Starter) -> None:
+        """MLflow marks its run as FAILED when its command ends so, or dies of a signal and leaves it RUNNING."""
+        subprocess.Popen(  # noqa: S603
+            [*self._job.program, "mark-killed", *self._job.place, "--after", str(mlflow.process.pid)],
+            env=self._job.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _study_runs(self) -> int:
         arguments = self._job.arguments
         while True:
             code = self._one_child(arguments)
@@ -125,8 +146,6 @@ class Supervisor:
         """The exit code where a signal ended the study before it could end itself."""
         again = f"; {self._resume()} puts right what it left, and goes on" if self._study else ""
         _say(f"the study was stopped by {_named(number)}{again}")
-        if self._job.starter_lives is not None and not self._study and not self._leaves:
-            self._one_child(["end-run", *self._job.place])  # nobody else may be there to do it
         return 128 + number
 
     def _one_child(self, arguments: Sequence[str]) -> int:
@@ -165,7 +184,7 @@ class Supervisor:
             if self._leaves or self._seconds_left() == 0:
                 self._leaves = True
                 return -signal.SIGKILL
-            if self._stop is None and self._job.starter_lives is not None and not self._job.starter_lives():
+            if self._stop is None and self._job.mlflow is not None and not self._job.mlflow.lives:
                 self._end(signal.SIGTERM, child)
             if (code := _exit_code(child)) is not None:
                 self._hear(link)
@@ -174,7 +193,7 @@ class Supervisor:
     def _wait_seconds(self) -> float | None:
         if self._stop is not None:
             return self._seconds_left()
-        return None if self._job.starter_lives is None else LOOK_SECONDS
+        return None if self._job.mlflow is None else LOOK_SECONDS
 
     def _seconds_left(self) -> float | None:
         """How long the study may still take to end itself; None where nobody has asked it to."""
@@ -211,7 +230,7 @@ class Supervisor:
         elif now - self._stop_at < SAME_REQUEST_SECONDS:
             return
         # Ctrl-C reaches `mlflow run` too, which then sends SIGTERM on its own account.
-        elif self._job.starter_lives is not None and (self._stop, number) == STOPS and not self._echoed:
+        elif self._job.mlflow is not None and (self._stop, number) == STOPS and not self._echoed:
             self._echoed = True
         else:
             self._leaves = True

@@ -260,8 +260,8 @@ def test_a_study_does_not_wait_for_a_supervisor_that_stands_still(tmp_path: Path
 def test_a_study_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
     """As `mlflow run` does, with a shell between the two where it sets up an environment."""
     (tmp_path / "child.py").write_text(CHILD)
-    watching = SUPERVISE.replace("program=program", "program=program, starter_lives=_starter()").replace(
-        "import supervisor\n", "import supervisor\nfrom tunetrack.cli.supervised import _starter\n"
+    watching = SUPERVISE.replace("program=program", "program=program, mlflow=Starter.found()").replace(
+        "import supervisor\n", "import supervisor\nfrom tunetrack.cli.starter import Starter\n"
     )
     (tmp_path / "supervise.py").write_text(watching)
     shell = f"{sys.executable} supervise.py; echo $? > code"
