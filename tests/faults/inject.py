@@ -101,8 +101,12 @@ def _plain(fault: Fault, mark: Path) -> dict[str, object]:
 
 _LEDGER = "tunetrack.ledger.ledger:Ledger"
 _CLAIMS = "tunetrack.ledger.claims:Claims"
-_CALLS = "tunetrack.tracking.mlflow_calls:MlflowCalls"
 _CHECKPOINT = "tunetrack.training.checkpoint"
+_RUNS = "tunetrack.tracking.runs"
+# Where the libraries write: a failure that is raised there takes the way of a real one.
+_OPTUNA = "optuna.storages._rdb.storage:RDBStorage"
+_MLFLOW = "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore"
+_ARTIFACTS = "mlflow.store.artifact.local_artifact_repo:LocalArtifactRepository"
 
 
 def _kills(point: str, call: int, stage: str = "run", caller: str = "", whens: str = "before after") -> list[Case]:
@@ -114,9 +118,9 @@ def _kills(point: str, call: int, stage: str = "run", caller: str = "", whens: s
     ]
 
 
-def _errors(point: str, call: int, kinds: str, times: int = 1) -> list[Case]:
-    """The call raises instead of doing anything."""
-    return [Case((Fault(point, call, kind.strip(), times=times),)) for kind in kinds.split(",")]
+def _errors(point: str, call: int, kinds: str, times: int = 1, when: str = "before", caller: str = "") -> list[Case]:
+    """The call raises instead of doing anything, or after it was done."""
+    return [Case((Fault(point, call, kind.strip(), when, times, caller),)) for kind in kinds.split(",")]
 
 
 #: The life of a study from its first line in the ledger to its report. Calls are counted so that the fault comes in the
@@ -130,40 +134,41 @@ CASES: tuple[Case, ...] = (
     *_kills(f"{_CLAIMS}.take_new", 3),
     *_kills("tunetrack.ledger.distributions:suggest_config", 3),
     *_kills("tunetrack.ledger.storage:ValueBuffer.write", 3),
-    *_errors(f"{_LEDGER}.ask", 3, "engine locked, memory"),
+    *_errors(f"{_OPTUNA}.create_new_trial", 3, "engine locked, disk full"),
+    *_errors("tunetrack.ledger.distributions:suggest_config", 3, "memory"),
     # a trial trains
-    *_kills(f"{_CALLS}.create_run", 4),
-    *_errors(f"{_CALLS}.create_run", 4, "unavailable"),
-    Case((Fault(f"{_CALLS}.create_run", 4, "unavailable", "after"),), "hyperopt-tpe"),
-    *_kills("pathlib:Path.replace", 14, caller=_CHECKPOINT),
-    *_kills("os:fsync", 9, caller=_CHECKPOINT, whens="after"),
-    *_errors(f"{_CHECKPOINT}:write_checkpoint", 5, "disk full"),
-    *_kills(f"{_CALLS}.write_batch", 5),
-    *_errors(f"{_CALLS}.write_batch", 5, "unavailable, locked, disk full", times=3),
-    Case((Fault(f"{_CALLS}.write_batch", 5, "unavailable", "after"),)),
+    *_kills(f"{_MLFLOW}.create_run", 4),
+    *_errors(f"{_MLFLOW}.create_run", 4, "unavailable, engine locked"),
+    *_errors(f"{_MLFLOW}.create_run", 4, "unavailable", when="after"),
+    *_kills("pathlib:Path.replace", 6, caller=_CHECKPOINT),
+    *_kills("os:fsync", 5, caller=_CHECKPOINT, whens="after"),
+    *_errors("os:fsync", 5, "disk full", caller=_CHECKPOINT),
+    *_kills(f"{_MLFLOW}.log_batch", 8),
+    *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable, locked, disk full", times=3),
+    *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable", when="after"),
     *_kills(f"{_LEDGER}.report", 20),
-    *_errors(f"{_LEDGER}.report", 20, "engine locked, disk full"),
+    *_errors(f"{_OPTUNA}.set_trial_intermediate_value", 20, "engine locked, disk full"),
     # a trial ends
     *_kills(f"{_LEDGER}.tell", 3),
     *_kills("optuna.study.study:Study.tell", 3),
-    *_errors(f"{_LEDGER}.tell", 3, "engine locked, locked"),
-    *_kills(f"{_CALLS}.write_files", 4),
-    *_errors(f"{_CALLS}.write_files", 4, "disk full, unavailable"),
-    *_kills(f"{_CALLS}.set_status", 3),
+    *_errors(f"{_OPTUNA}.set_trial_state_values", 3, "engine locked, locked"),
+    *_kills(f"{_ARTIFACTS}.log_artifacts", 4),
+    *_errors(f"{_ARTIFACTS}.log_artifacts", 4, "disk full"),
+    *_kills(f"{_MLFLOW}.update_run_info", 4),
+    *_errors(f"{_MLFLOW}.update_run_info", 4, "unavailable"),
     # the study ends
     *_kills("tunetrack.study.best:crown", 1),
     *_kills("tunetrack.tracking.models:_save", 1, whens="after"),
-    *_errors("tunetrack.tracking.models:log_model", 1, "unavailable"),
-    *_kills("tunetrack.tracking.runs:StudyRun.finish", 1),
+    *_errors(f"{_MLFLOW}.finalize_logged_model", 1, "unavailable"),
+    *_kills(f"{_RUNS}:StudyRun.finish", 1),
     *_kills("tunetrack.api.reports:log_report", 1),
     # it is stopped, or goes on
     *_kills(f"{_LEDGER}.release", 1, "stop"),
-    *_kills("tunetrack.tracking.runs:StudyRun.killed", 1, "stop"),
+    *_kills(f"{_RUNS}:StudyRun.killed", 1, "stop"),
     *_kills(f"{_LEDGER}.reclaim", 1, "resume"),
     *_kills(f"{_CLAIMS}.give_back", 1, "resume"),
     *_kills("tunetrack.ledger.claims:take_waiting", 1, "resume"),
     *_kills("tunetrack.training.fitting:Fit.resume", 1, "resume"),
-    *_kills(f"{_CALLS}.reopen", 2, "resume"),
     # what is wrong with a trial itself ends that trial alone
     Case((Fault("tunetrack.training.fitting:Fit._epoch", 25, "defect"),), "random", hurt=(2,)),
     Case((Fault("tunetrack.training.fitting:Fit._epoch", 25, "memory"),), "random", hurt=(2,)),

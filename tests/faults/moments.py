@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faults.processes import TARGETS, Running
 
-__all__ = ["ENGINES", "SIGNS", "Moment", "Sign", "Strike", "aimed_moments", "random_moments", "wait_for"]
+__all__ = ["ENGINES", "MIDDLE", "SIGNS", "Moment", "Sign", "Strike", "aimed_moments", "random_moments", "wait_for"]
 
 #: The studies that are killed, one an engine.
 ENGINES = ("optuna-tpe", "hyperopt-tpe")
@@ -39,13 +39,15 @@ SIGNS = (
     Sign("the ledger is being written", "ledger.db-wal", 60),
     Sign("the tracking database is being written", "mlflow.db-journal", 6),
     Sign("a checkpoint is being written", "checkpoints/*/*.part", 6),
-    Sign("a trial's first checkpoint is written", "checkpoints/*/2.pt"),
-    Sign("a checkpoint is replaced", "checkpoints/*/*.pt", 12),
+    Sign("a trial's first checkpoint is written", "checkpoints/*/4.pt"),
+    Sign("a checkpoint is replaced", "checkpoints/*/*.pt", 8),
     Sign("a trial's files are being written", "artifacts/*/artifacts/*.svg", 2),
     Sign("a trial's weights are there", "artifacts/*/artifacts/weights.pt", 3),
     Sign("the best trial's model is being written", "artifacts/models/*/artifacts/**/*"),
     Sign("the report is there", "artifacts/*/artifacts/report.html"),
 )
+#: In the middle of a study, and of a trial.
+MIDDLE = Sign("a trial in the middle is under way", "checkpoints/*/4.pt", 3)
 
 
 @dataclass(frozen=True)

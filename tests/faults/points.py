@@ -7,13 +7,10 @@ import signal
 from faults.bench import Bench, Outcome, scenario
 from faults.inject import Case, struck, variables, verify
 from faults.kills import ended, see_to_the_end
-from faults.moments import Sign, wait_for
+from faults.moments import MIDDLE, wait_for
 from faults.processes import Scratch
 
 __all__ = ["suffer"]
-
-#: A trial in the middle of the study is under way.
-MIDDLE = Sign("a trial in the middle is under way", "checkpoints/*/3.pt", 3)
 
 
 def suffer(bench: Bench, case: Case) -> Outcome:

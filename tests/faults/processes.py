@@ -29,7 +29,7 @@ MARK = "TUNETRACK_FAULTS_MARK"
 TARGETS = ("worker", "supervisor", "both")
 
 #: Longest time that a command may take, seconds.
-PATIENCE = 240.0
+PATIENCE = 400.0
 #: A worker whose supervisor was killed ends by itself within this time, seconds.
 GONE_WITHIN = 15.0
 

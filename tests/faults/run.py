@@ -20,7 +20,7 @@ from _machine import describe_machine, today  # benchmarks/
 
 from faults.bench import Bench, Outcome
 from faults.inject import CASES, verify
-from faults.kills import kill_at
+from faults.kills import freeze, kill_and_mend, kill_at
 from faults.moments import Moment, aimed_moments, random_moments
 from faults.outages import go_through, outages
 from faults.points import suffer
@@ -31,7 +31,7 @@ from study_support import ROOT
 __all__ = ["main"]
 
 GROUPS = {
-    "a": "kill -9 of worker, supervisor or both",
+    "a": "worker, supervisor or both killed or frozen",
     "b": "tracking server stopped, killed, frozen",
     "c": "faults at named points, disk and memory full",
     "d": "several processes at once",
@@ -69,6 +69,8 @@ class Harness:
             hits += sum(outcome.hit for outcome in self.run("a", self._kill_tasks(batch)))
         if wanted:
             self.run("a", self._kill_tasks(aimed_moments(seed)))
+        mend: Task = functools.partial(kill_and_mend, self._bench)
+        self.run("a", [("doctor --fix after a kill", mend), ("frozen", functools.partial(freeze, self._bench, 20.0))])
 
     def _kill_tasks(self, moments: Iterable[Moment]) -> Iterator[tuple[str, Task]]:
         return ((moment.name, functools.partial(kill_at, self._bench, moment)) for moment in moments)

@@ -49,9 +49,9 @@ def _study(name: str, files: dict[str, str] | None = None, any_order: bool = Fal
     return Study(name, {"name": name, "data": _DATA, **sections}, files or {}, any_order)
 
 
-#: A network of the user's own that kills its process: `TUNETRACK_FAULTS_DEADLY` gives the width of the network that does,
-#: its training step, a file that says that it was done (`-`: it is done every time), and how: by `kill`, or it will `eat`
-#: memory until the kernel ends it.
+#: A network of the user's own that kills its process. `TUNETRACK_FAULTS_DEADLY` gives the width of the one that does,
+#: the training step, a file that says that it was done (`-`: it is done every time), and how: by `kill`, or it will
+#: `eat` memory until the kernel ends it.
 NETS = """
 import os
 import signal
