@@ -1,0 +1,1 @@
+"""Shows that killing, freezing and starving a study loses nothing: real processes, a real MLflow server, real files."""
