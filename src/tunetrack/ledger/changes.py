@@ -36,6 +36,9 @@ class Change:
     before: Any
     after: Any
 
+    def __str__(self) -> str:
+        return f"{self.path}: {_shown(self.before)} -> {_shown(self.after)}"
+
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
     """What two study documents say differently, in the order of the second one; words, budget and places left out."""
@@ -45,7 +48,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Ch
 
 def in_words(changes: Iterable[Change]) -> str:
     """Each change as ``path: before -> after``, the first eight of them."""
-    said = [f"{change.path}: {_shown(change.before)} -> {_shown(change.after)}" for change in changes]
+    said = [str(change) for change in changes]
     more = [f"and {len(said) - _LISTED} more"] if len(said) > _LISTED else []
     return "; ".join(said[:_LISTED] + more)
 

@@ -20,7 +20,7 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
-from tunetrack.study.repair import ENDED, clear_leftovers, compare, mend
+from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend
 from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, study_info
@@ -95,6 +95,8 @@ def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None
         checkpoints = wanted.place.checkpoints / ledger.name
         worker = Worker(ledger.spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
         try:
+            if wanted.accept_changes:
+                begin_anew(wanted.place, ledger, store, run)
             _search(worker, wanted)
             result = _finish(worker, store, wanted.place)
             report(result)
@@ -142,7 +144,8 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     # void, even if the trial has ended by the time that the store can be reached.
     finished = frozenset(record.number for record in ledger.trials() if record.state in ENDED)
     store.use_spool(wanted.place.spool / ledger.name, finished.__contains__, wanted.progress.note)
-    info = study_info(ledger.spec, ledger.name, kept["key"], [str(change) for change in ledger.changes()])
+    changes = [f"{change} (accepted {change.when})" for change in ledger.changes()]
+    info = study_info(ledger.spec, ledger.name, kept["key"], changes)
     # A resumed study stays in its own run, in whichever experiment that is: its finished trials are below it.
     run = store.open_study(
         info,

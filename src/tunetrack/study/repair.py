@@ -23,7 +23,7 @@ from tunetrack.tracking import (
     study_trials,
 )
 
-__all__ = ["ENDED", "clear_leftovers", "compare", "mend", "repair", "waiting_bytes", "write_end"]
+__all__ = ["ENDED", "begin_anew", "clear_leftovers", "compare", "mend", "repair", "waiting_bytes", "write_end"]
 
 #: States that do not change any more.
 ENDED = frozenset(TrialState) - {TrialState.RUNNING, TrialState.KILLED}
@@ -129,6 +129,24 @@ def write_end(run: StudyRun, ledger: Ledger, record: TrialRecord, with_values: b
     outcome = TrialOutcome(state, values, record.reason, duplicate_of=record.duplicate_of)
     trial = run.open_trial(record.number, expected_params(ledger.spec, record), existing=True)
     trial.finish(outcome, TrialArtifacts(curves=False))
+
+
+def begin_anew(place: Place, ledger: Ledger, store: TrackingStore, run: StudyRun) -> None:
+    """Takes away what trials that have not ended have so far, since the study file has changed under them.
+
+    Their parameters in MLflow could not be changed, and their checkpoints belong to another configuration.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+        TrackingError: the tracking store cannot be read or written.
+    """
+    run.flush()
+    unfinished = {record.number for record in ledger.trials() if record.state not in ENDED}
+    for row in study_trials(store, run.run_id):
+        if row.number in unfinished:
+            delete_run(store, row.run_id)
+    for number in unfinished:
+        (place.checkpoints / ledger.name / f"{number}.pt").unlink(missing_ok=True)
 
 
 def clear_leftovers(place: Place, ledger: Ledger) -> tuple[Path, ...]:
