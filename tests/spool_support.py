@@ -69,7 +69,7 @@ class Home:
         return study
 
 
-def live(uri: str, home: Home, begun: Callable[[], object] = lambda: None, pause: float = 0.005) -> None:
+def live(uri: str, home: Home, begun: Callable[[], object] = lambda: None, pause: float = 0.02) -> None:
     """Run what is left of the study; `begun` is called before the first trial."""
     with connect(uri, must_answer=False) as store:
         ended = home.ended()
@@ -113,7 +113,7 @@ def killed_again_and_again(uri: str, home: Home, seed: int) -> int:
         os.close(theirs)
         if draw.random() < 0.8:
             os.read(mine, 1)  # most are killed while they work, some while they begin
-        deadline = time.monotonic() + draw.uniform(0.0, 2.0)
+        deadline = time.monotonic() + draw.uniform(0.0, 0.3 + 0.1 * kills)  # longer and longer, so that it ends
         while time.monotonic() < deadline:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:

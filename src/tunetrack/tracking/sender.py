@@ -61,7 +61,7 @@ class Sender:
         self._linger = linger
         self._told = told
         self._changed = threading.Condition()
-        self._idle = False
+        self._idle = self._busy = False
         self._hurried = 0
         self._kicked = False
         self._closing = False
@@ -72,6 +72,10 @@ class Sender:
     def pending(self) -> int:
         """How many entries wait."""
         return self._spool.pending + sum(source.pending for source in list(self._dead))
+
+    def drained(self) -> bool:
+        """Whether everything was sent, and whoever wants to know has been told."""
+        return not self.pending() and not self._busy
 
     @property
     def lost(self) -> int:
@@ -122,7 +126,7 @@ class Sender:
 
     def close(self, timeout: float | None) -> None:
         """Send what can be sent in time, then end the thread; one that hangs in a call sends no more after it."""
-        self.wait_for(lambda: not self.pending(), timeout)
+        self.wait_for(self.drained, timeout)
         with self._changed:
             self._closing = True
             self._stopping = bool(self.pending())
@@ -187,6 +191,7 @@ class Sender:
         return self._spool if self._spool.pending else None
 
     def _round(self, source: Source) -> None:
+        self._busy = True
         if source is self._spool:
             self._spool.sync()
         for step in merge(source.take()):
@@ -195,12 +200,13 @@ class Sender:
                 self._changed.notify_all()
                 if self._stopping:
                     raise _StoppedError
-        source.commit()
         if self.study is not None:
             self.delivery.note_lost(self.study, self.lost, source)
+        source.commit()
         self.delivery.round_done()
         self.tell_news()
         with self._changed:
+            self._busy = False
             self._changed.notify_all()
 
     def _close(self) -> None:

@@ -207,7 +207,7 @@ class BackgroundWriter:
         """
         if os.getpid() != self._pid:
             raise TrackingError(_FORKED)
-        return self._sender.wait_for(lambda: not self._sender.pending(), timeout)
+        return self._sender.wait_for(self._sender.drained, timeout)
 
     def close(self, timeout: float | None = None) -> None:
         """Send what can be sent in time, and end. The rest stays in the folder; closing again does nothing.
