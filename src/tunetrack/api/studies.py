@@ -69,7 +69,8 @@ def resume_study(
         home: the folder that it was run in.
         tracking_uri: where its runs are; default: where they were written.
         progress: told of every step; default: silent.
-        **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change.
+        **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change. They stay
+            with the study: the next call needs to give them only to change them again.
 
     Raises:
         TunetrackError: as `run_study`.

@@ -1,11 +1,14 @@
 """The one record of a study's search state: who asks for a trial, what was proposed, how it ended.
 
-    ticket = ledger.ask()                      # None: a finite space has been searched through
-    prune = ledger.report(ticket, epoch, value)
-    ledger.tell(ticket, TrialOutcome(...))     # or ledger.release(ticket), to have it run again
+    ledger.reclaim()                               # what workers have left that are gone
+    with ledger.keeping():                         # says that this worker lives
+        ticket = ledger.ask()                      # None: a finite space has been searched through
+        prune = ledger.report(ticket, epoch, value)
+        ledger.tell(ticket, TrialOutcome(...))     # or ledger.release(ticket), to have it run again
 
 Everything is in the storage before a method returns. Several processes may work on one study; each has a ledger of
-its own, and one ledger may be used by several threads.
+its own, and one ledger may be used by several threads. A trial belongs to the one that has asked for it, until it is
+told, given back, or reclaimed because its worker is gone; from then on that worker can write nothing to it.
 """
 
 from __future__ import annotations
