@@ -118,6 +118,6 @@ def _ledger(place: Place) -> list[Finding]:
     findings = [Finding(Verdict.GOOD, "Ledger", f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}")]
     for study in studies:
         if study["state"] == "INTERRUPTED":
-            text = "was interrupted; its study file with --resume goes on with it"
+            text = f"was interrupted; tunetrack resume {study['name']} goes on with it"
             findings.append(Finding(Verdict.WARNING, study["name"], text))
     return findings
