@@ -24,3 +24,13 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage:" in ran.stdout
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_supervisor_is_light() -> None:
+    """It lives beside the study, so that its memory and start-up time come on top."""
+    code = "import sys\nfrom tunetrack.cli import main\n"
+    code += "try:\n    main(['run', 'no-such-file.yaml'])\nexcept SystemExit as end:\n    print(end.code)\n"
+    code += f"print(sorted(set({[*sorted(HEAVY), 'numpy', 'pydantic', 'psutil']!r}) & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "no-such-file.yaml" in ran.stderr  # said by the process that was supervised
+    assert ran.stdout.splitlines() == ["2", "[]"]

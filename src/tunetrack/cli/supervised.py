@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -37,6 +39,9 @@ def supervised(function: Callable[..., None]) -> Callable[..., None]:
         link = LinkEnd.from_environment(os.environ)
         if link is None and not no_supervisor and sys.platform != "win32":  # there are no process groups
             sys.exit(_supervise(context, given))
+        atexit.register(
+            gc.freeze
+        )  # the collection at the end takes seconds with torch and mlflow, and frees nothing new
         function(link=link, **given)
 
     return wrapped
