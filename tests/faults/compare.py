@@ -13,6 +13,8 @@ __all__ = ["Found", "audit", "compare", "find_differences"]
 
 #: Metrics that are measured: equal studies have them at the same steps, with other values.
 MEASURED = ("epoch_seconds", "images_per_second", "train_seconds", "memory/")
+#: Most lines of a kind in the words of what was found.
+LINES_SHOWN = 10
 #: What a finished trial is for MLflow.
 STATUS = {"COMPLETE": "FINISHED", "DUPLICATE": "FINISHED", "PRUNED": "FINISHED", "INFEASIBLE": "FINISHED"}
 STATUS |= {"FAILED": "FAILED", "KILLED": "KILLED", "RUNNING": "RUNNING"}
@@ -47,8 +49,9 @@ class Found:
         self.trials_differ.setdefault(str(who), []).append(text)
 
     def __str__(self) -> str:
-        lines = [f"{kind}: {text}" for kind in ("orphans", "duplicates", "points_lost") for text in getattr(self, kind)]
-        lines += [f"trial {who} differs: {text}" for who, texts in self.trials_differ.items() for text in texts]
+        blocks = [(kind, getattr(self, kind)) for kind in ("orphans", "duplicates", "points_lost")]
+        blocks += [(f"trial {who} differs", texts) for who, texts in self.trials_differ.items()]
+        lines = [f"{what}: {text}" for what, texts in blocks for text in _first(texts)]
         return "\n".join(lines) or "nothing"
 
 
@@ -214,6 +217,11 @@ def _renamed(tags: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str
         for name, put in names.items():
             renamed[key] = value.replace(name, put)
     return renamed
+
+
+def _first(texts: list[str]) -> list[str]:
+    more = len(texts) - LINES_SHOWN
+    return [text[:300] for text in texts[:LINES_SHOWN]] + ([f"... and {more} more"] if more > 0 else [])
 
 
 def _values_at(history: History, step: int) -> list[tuple[float, int]]:

@@ -24,6 +24,8 @@ __all__ = ["HomeSeen", "RunSeen", "StudySeen", "TrialSeen", "read_home"]
 
 #: Files of which only the presence counts: figures, and what holds times, run ids or versions.
 PRESENCE_ONLY = (".svg", ".html", "error.txt")
+#: Parts of an SQLite file while somebody has it open, such as this very process; SQLite itself removes them.
+OF_SQLITE = (".db-wal", ".db-shm", ".db-journal")
 #: Tags that are another's, or that name what is new in every study.
 TAGS_LEFT_OUT = ("trial.key", "study.key", "tunetrack.machine")
 #: Of MLflow's own tags those that tunetrack writes.
@@ -147,7 +149,7 @@ def _runs_of(study: StudySeen) -> Iterator[RunSeen]:
 def _files(home: Path) -> Iterator[str]:
     for path in home.rglob("*"):
         relative = path.relative_to(home)
-        if path.is_file() and relative.parts[0] != "artifacts":
+        if path.is_file() and relative.parts[0] != "artifacts" and not path.name.endswith(OF_SQLITE):
             yield relative.as_posix()
 
 

@@ -53,21 +53,25 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
         yield {name: pool.submit(task, bench) for name, task in TASKS.items()}
 
 
+def check(outcome: Outcome) -> None:
+    if not outcome.hit:
+        pytest.fail(f"the study had ended before the fault came: {outcome}", pytrace=False)
+    if not outcome.good:
+        pytest.fail(str(outcome), pytrace=False)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_nothing_is_lost_doubled_or_left_over(outcomes: dict[str, Future[Outcome]], name: str) -> None:
     outcome = outcomes[name].result()
     if outcome.skipped:
         pytest.skip(outcome.skipped)
-    assert outcome.hit, f"the study had ended before the fault came: {outcome}"
-    assert outcome.good, str(outcome)
+    check(outcome)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("always", [False, True])
 def test_a_trial_that_kills_its_worker(tmp_path: Path, always: bool) -> None:
-    outcome = eaten(Bench(tmp_path), MemoryFull("killed", always=always))
-    assert outcome.hit
-    assert outcome.good, str(outcome)
+    check(eaten(Bench(tmp_path), MemoryFull("killed", always=always)))
 
 
 def test_every_named_point_is_there() -> None:
