@@ -173,7 +173,7 @@ def _search(worker: Worker, wanted: Launch) -> None:
     run.log_machine(machine())
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
-    worker.take_back(wanted.died)
+    worker.take_back(wanted.died, everybody=wanted.place.is_own_ledger)
     start = StudyStart(
         ledger.name,
         spec.objectives,

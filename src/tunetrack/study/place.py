@@ -37,6 +37,14 @@ class Place:
         return self.ledger_url or f"sqlite:///{self.home.resolve() / 'ledger.db'}"
 
     @property
+    def is_own_ledger(self) -> bool:
+        """Whether the ledger is a file in the folder: whoever is `alone` with a study is then its only worker.
+
+        The process may have had another host name before, in a container for instance.
+        """
+        return self.ledger_url is None
+
+    @property
     def has_ledger(self) -> bool:
         """Whether there can be studies here: always so for a ledger that is given by URL."""
         return self.ledger_url is not None or (self.home / "ledger.db").exists()

@@ -51,7 +51,7 @@ def repair(place: Place, ledger: Ledger, told: Callable[[str], None] = lambda te
     with alone(place, ledger.name, seconds=0.0), connect(place.tracking) as store:
         finished = frozenset(record.number for record in ledger.trials() if record.state in ENDED)
         store.use_spool(place.spool / ledger.name, finished.__contains__, told)
-        ledger.reclaim()
+        ledger.reclaim(other_hosts=place.is_own_ledger)
         run_id = ledger.attributes().get("mlflow_run_id")
         if run_id is None:  # its process died before it had a run
             return ()

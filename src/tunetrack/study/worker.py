@@ -77,16 +77,17 @@ class Worker:
                 return
             self._run(ticket)
 
-    def take_back(self, cause: str = "") -> None:
+    def take_back(self, cause: str = "", everybody: bool = False) -> None:
         """Has the trials run again whose workers are gone, and ends those that have lost too many.
 
         Args:
             cause: how such a worker ended, where somebody saw it.
+            everybody: whether nobody else can be at work, wherever a worker says that it is.
 
         Raises:
             LedgerError: the search state cannot be read or written.
         """
-        gone = self.ledger.reclaim(cause)
+        gone = self.ledger.reclaim(cause, other_hosts=everybody)
         if not gone.failed:
             return
         for record in self.ledger.trials():
