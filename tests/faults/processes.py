@@ -40,9 +40,15 @@ class Late(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """A command that was started."""
+    """A command that was started, and the file that takes what it says."""
 
     process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def said(self) -> str:
+        """Its last lines."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
 
     @property
     def supervisor(self) -> psutil.Process:
@@ -109,6 +115,7 @@ class Scratch:
 
     def __post_init__(self) -> None:
         self._mark = uuid.uuid4().hex
+        self._started: list[Running] = []
         self.home.mkdir(parents=True, exist_ok=True)
         self.temporary.mkdir(exist_ok=True)
         self.file = self.study.write(self.folder / "study")
@@ -125,10 +132,8 @@ class Scratch:
 
     @property
     def said(self) -> str:
-        """The last lines of what the last command has said."""
-        log = self.folder / "log.txt"
-        last = log.read_text(errors="replace").rpartition("$ tunetrack")[2] if log.exists() else ""
-        return "\n".join(last.splitlines()[-8:])
+        """The last lines of the command that was started last."""
+        return self._started[-1].said if self._started else ""
 
     def start(self, *arguments: object) -> Running:
         """Starts a command of tunetrack."""
@@ -140,10 +145,11 @@ class Scratch:
             **{MARK: self._mark},
             **self.environment,
         )
-        with (self.folder / "log.txt").open("ab") as log:
-            log.write(f"$ tunetrack {' '.join(map(str, arguments))}\n".encode())
-            log.flush()
-            return Running(subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.file.parent))
+        path = self.folder / f"said-{len(self._started)}-{arguments[0]}.txt"
+        with path.open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.file.parent)
+        self._started.append(Running(process, path))
+        return self._started[-1]
 
     def run(self) -> Running:
         """Starts the study."""

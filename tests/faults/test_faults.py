@@ -21,6 +21,9 @@ from faults.outages import Outage, go_through
 from faults.points import suffer
 from faults.shortages import MemoryFull, eaten
 
+#: The scenarios run beside one another and share the uninterrupted study, so the first test waits for most of it.
+pytestmark = pytest.mark.timeout(900)
+
 #: Start-up is most of what a command takes here, so the studies go through several faults each.
 KILLS = Moment(
     "kills",

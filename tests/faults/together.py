@@ -54,13 +54,12 @@ def work_together(bench: Bench, workers: int, study: str, first: int = 1) -> Out
 
 def _wait_for_all(outcome: Outcome, scratch: Scratch, started: list[Running]) -> bool:
     """Whether all of them have ended well."""
-    codes: list[int | str] = []
+    bad = []
     for running in started:
         try:
-            codes.append(running.wait(PATIENCE * max(1, len(started) // 2)))
+            if (code := running.wait(PATIENCE * max(1, len(started) // 2))) != 0:
+                bad.append(f"one ended with {code}; it said: {running.said}")
         except Late as error:
-            codes.append(str(error))
-    if any(codes):
-        outcome.problems.append(f"they ended with {codes}; the last one said: {scratch.said}")
-    outcome.problems += scratch.left_behind()
-    return not any(codes)
+            bad.append(f"one is {error}; it said: {running.said}")
+    outcome.problems += bad + scratch.left_behind()
+    return not bad
