@@ -101,6 +101,9 @@ def _plain(fault: Fault, mark: Path) -> dict[str, object]:
 
 _LEDGER = "tunetrack.ledger.ledger:Ledger"
 _CLAIMS = "tunetrack.ledger.claims:Claims"
+_CHANGE = "tunetrack.ledger.leases:_DatabaseChange"
+_SPOOL = "tunetrack.tracking.spool_file:SpoolFile"
+_TRIAL = "tunetrack.tracking.trial_run"
 _CHECKPOINT = "tunetrack.training.checkpoint"
 _RUNS = "tunetrack.tracking.runs"
 # Where the libraries write: a failure that is raised there takes the way of a real one.
@@ -127,13 +130,13 @@ def _errors(point: str, call: int, kinds: str, times: int = 1, when: str = "befo
 #: middle of the study, where there is something to lose.
 CASES: tuple[Case, ...] = (
     # the study begins
-    *_kills("tunetrack.ledger.studies:write_document", 1),
+    *_kills("tunetrack.ledger.studies:create_study", 1),
     *_kills("tunetrack.tracking.store:TrackingStore.open_study", 1),
     *_kills("tunetrack.tracking.views:write_view", 1),
     # a trial is proposed
-    *_kills(f"{_CLAIMS}.take_new", 3),
+    *_kills(f"{_CLAIMS}._take_new", 3),
     *_kills("tunetrack.ledger.distributions:suggest_config", 3),
-    *_kills("tunetrack.ledger.storage:ValueBuffer.write", 3),
+    *_kills("tunetrack.ledger.leased:LeasedStorage.write", 3),
     *_errors(f"{_OPTUNA}.create_new_trial", 3, "engine locked, disk full"),
     *_errors("tunetrack.ledger.distributions:suggest_config", 3, "memory"),
     # a trial trains
@@ -147,11 +150,18 @@ CASES: tuple[Case, ...] = (
     *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable, locked, disk full", times=3),
     *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable", when="after"),
     *_kills(f"{_LEDGER}.report", 20),
-    *_errors(f"{_OPTUNA}.set_trial_intermediate_value", 20, "engine locked, disk full"),
+    *_errors(f"{_CHANGE}.report", 20, "engine locked, disk full"),
+    # what is written down, sent, and noted as sent
+    *_kills(f"{_SPOOL}.append", 30),
+    *_errors(f"{_SPOOL}.append", 30, "disk full", times=5),
+    *_kills(f"{_SPOOL}.commit", 10),
+    *_errors(f"{_SPOOL}.put", 3, "disk full"),
     # a trial ends
+    *_kills(f"{_TRIAL}:TrialRun.ending", 3),
+    *_kills(f"{_TRIAL}:Ending.send", 3),
     *_kills(f"{_LEDGER}.tell", 3),
     *_kills("optuna.study.study:Study.tell", 3),
-    *_errors(f"{_OPTUNA}.set_trial_state_values", 3, "engine locked, locked"),
+    *_errors(f"{_CHANGE}.state", 3, "engine locked, locked"),
     *_kills(f"{_ARTIFACTS}.log_artifacts", 4),
     *_errors(f"{_ARTIFACTS}.log_artifacts", 4, "disk full"),
     *_kills(f"{_MLFLOW}.update_run_info", 4),
@@ -159,6 +169,7 @@ CASES: tuple[Case, ...] = (
     # the study ends
     *_kills("tunetrack.study.best:crown", 1),
     *_kills("tunetrack.tracking.models:_save", 1, whens="after"),
+    *_kills("tunetrack.study.best:log_look", 1),
     *_errors(f"{_MLFLOW}.finalize_logged_model", 1, "unavailable"),
     *_kills(f"{_RUNS}:StudyRun.finish", 1),
     *_kills("tunetrack.api.reports:log_report", 1),
@@ -167,7 +178,8 @@ CASES: tuple[Case, ...] = (
     *_kills(f"{_RUNS}:StudyRun.killed", 1, "stop"),
     *_kills(f"{_LEDGER}.reclaim", 1, "resume"),
     *_kills(f"{_CLAIMS}.give_back", 1, "resume"),
-    *_kills("tunetrack.ledger.claims:take_waiting", 1, "resume"),
+    *_kills(f"{_CLAIMS}._take_again", 1, "resume"),
+    *_kills("tunetrack.tracking.sources:DeadSpool._decide", 1, "resume"),
     *_kills("tunetrack.training.fitting:Fit.resume", 1, "resume"),
     # what is wrong with a trial itself ends that trial alone
     Case((Fault("tunetrack.training.fitting:Fit._epoch", 25, "defect"),), "random", hurt=(2,)),

@@ -11,6 +11,9 @@ from faults.processes import PATIENCE, Late, Running, Scratch
 
 __all__ = ["start_twice", "work_together"]
 
+#: What a process says that comes second.
+BUSY = "another process works on the study"
+
 
 def start_twice(bench: Bench) -> Outcome:
     """Two people start the same study at the same time in one home: two studies, each like the uninterrupted one."""
@@ -32,7 +35,7 @@ def start_twice(bench: Bench) -> Outcome:
 
 
 def work_together(bench: Bench, workers: int, study: str, first: int = 1) -> Outcome:
-    """A study is killed in the middle of a trial; so many processes resume it at the same time."""
+    """A study is killed in the middle of a trial; so many processes resume it at once: one works, the others say so."""
     whole = bench.whole(study)
     with scenario(f"{workers} at once resume {study}", study=study) as outcome:
         scratch = bench.scratch(outcome.name, study)
@@ -40,9 +43,9 @@ def work_together(bench: Bench, workers: int, study: str, first: int = 1) -> Out
         sign = Sign("a trial is under way", f"checkpoints/*/{first}.pt", 3)
         outcome.hit = wait_for(sign, running, scratch.home) and running.strike("both") > 0
         ended(outcome, scratch, running)
-        if not _wait_for_all(outcome, scratch, [scratch.resume() for _ in range(workers)]):
+        if not _wait_for_all(outcome, scratch, [scratch.resume() for _ in range(workers)], refused=BUSY):
             see_to_the_end(outcome, scratch, None)
-        seen = bench.judge(outcome, scratch, equal=scratch.study.same_in_any_order)
+        seen = bench.judge(outcome, scratch)
         if seen is not None and study in seen.studies:
             trials = seen.studies[study].trials
             outcome.detail["trials"] = dict(Counter(trial.state for trial in trials.values()))
@@ -52,14 +55,18 @@ def work_together(bench: Bench, workers: int, study: str, first: int = 1) -> Out
     return outcome
 
 
-def _wait_for_all(outcome: Outcome, scratch: Scratch, started: list[Running]) -> bool:
-    """Whether all of them have ended well."""
-    bad = []
+def _wait_for_all(outcome: Outcome, scratch: Scratch, started: list[Running], refused: str = "") -> bool:
+    """Whether all of them have ended well, or, but for one at least, said that they were not needed."""
+    bad, worked = [], 0
     for running in started:
         try:
-            if (code := running.wait(PATIENCE * max(1, len(started) // 2))) != 0:
+            code = running.wait(PATIENCE * max(1, len(started) // 2))
+            worked += code == 0
+            if code != 0 and not (refused and refused in running.said):
                 bad.append(f"one ended with {code}; it said: {running.said}")
         except Late as error:
             bad.append(f"one is {error}; it said: {running.said}")
+    if not worked:
+        bad.append("none of them worked")
     outcome.problems += bad + scratch.left_behind()
     return not bad
