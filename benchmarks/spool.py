@@ -6,7 +6,8 @@ alternating rounds, over one local sqlite database and the same eight metrics an
 * `spool_us`: `TrialRun.log_epoch`, which writes a line to disk and leaves the rest to a thread. Measured back to back,
   and with 10 ms of other work before each epoch, as training is: the processor's caches then hold something else. That
   work lets other threads run, as torch does, and the thread sends meanwhile. Median and mean of the wall time, in which
-  the training thread may also wait for the other one to let go of the interpreter, and mean of its own CPU time.
+  the training thread may also wait for the other one to let go of the interpreter, and mean of its own CPU time. What
+  cold caches alone cost shows in `empty_us`, a call of a Python function that does nothing.
 * `client_us`: `MlflowClient.log_batch`, which returns when the database has it; mean of the wall time.
 * `ending_ms`: `TrialRun.ending`, once a trial: the figures are drawn, and all files are on the disk itself.
 """
@@ -76,6 +77,7 @@ def one_round(study: StudyRun, number: int) -> dict[str, float]:
         found[f"spool_us_{name}"] = statistics.median(times)
         found[f"spool_us_{name}_mean"] = statistics.mean(times)
         found[f"spool_us_{name}_cpu"] = computing
+        found[f"empty_us_{name}"] = statistics.median(microseconds(lambda _: None, between)[0])
         begin = time.perf_counter()
         ending = trial.ending(TrialOutcome(TrialState.COMPLETE, (0.5,)), TrialArtifacts(weights=bytes(100_000)))
         found["ending_ms"] = (time.perf_counter() - begin) * 1e3
