@@ -6,12 +6,14 @@ or a disk has damaged does not fit its checksum and is recognised.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.names import RunStatus
@@ -206,7 +208,10 @@ def checksum(content: bytes) -> str:
 
 def encode(command: Command) -> bytes:
     """The command as a line, its end included."""
-    content = _LOG.dump_json(command) if isinstance(command, Log) else _LINES.dump_json(command)
+    try:
+        content = _LOG.dump_json(command) if isinstance(command, Log) else _LINES.dump_json(command)
+    except PydanticSerializationError:  # a text that is no Unicode, such as the path of a file in another encoding
+        content = json.dumps(asdict(command), ensure_ascii=False).encode("utf-8", "replace")
     return b"%b %b\n" % (checksum(content).encode(), content)
 
 

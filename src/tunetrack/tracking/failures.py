@@ -70,7 +70,9 @@ def judge(error: Exception) -> Verdict:
         return _judge_mlflow(error)
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return _judge_status(error.response.status_code)
-    return Verdict.AWAY if isinstance(error, STORE_FAILURES) else Verdict.DEFECT
+    # Libraries that use threads cannot do so while Python ends; the next process can.
+    ending = isinstance(error, RuntimeError) and "interpreter shutdown" in str(error)
+    return Verdict.AWAY if ending or isinstance(error, STORE_FAILURES) else Verdict.DEFECT
 
 
 def _judge_mlflow(error: MlflowException) -> Verdict:

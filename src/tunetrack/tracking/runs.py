@@ -117,7 +117,8 @@ class StudyRun:
             TrackingError: the store failed, or the example does not fit.
         """
         if not self.flush():
-            raise TrackingError(f"the model of run {request.run_id} cannot be logged: {self.writer.status.trouble}")
+            why = self.writer.status.trouble or "what was queued before it is not sent yet"
+            raise TrackingError(f"the model of run {request.run_id} cannot be logged: {why}")
         return log_model(self.calls, self.experiment_id, module, example, request)
 
     def flush(self, timeout: float | None = None) -> bool:

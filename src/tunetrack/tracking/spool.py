@@ -76,13 +76,14 @@ class Spool(Source):
     def append(self, commands: Sequence[Command]) -> None:
         """Write commands down, next to each other."""
         lines = [encode(command) for command in commands]
+        together = lines[0] if len(lines) == 1 else b"".join(lines)
         with self._lock:
             in_memory = self._memory or self._memory_files
-            if in_memory or not self._on_disk(lambda file: file.append(b"".join(lines))):
+            if not in_memory and self._on_disk(lambda file: file.append(together)):
+                self.pending += len(lines)
+            else:
                 pairs = zip(commands, lines, strict=True)
                 self.pending += sum(self._remember(command, line) for command, line in pairs)
-            else:
-                self.pending += len(lines)
 
     def put(self, files: Mapping[str, bytes]) -> str | None:
         """Keep files, for the `Files` command that is appended next; on the disk itself, unless that is full.

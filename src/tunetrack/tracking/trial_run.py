@@ -175,9 +175,8 @@ class TrialRun:
     def _held_points(self) -> tuple[Point, ...]:
         # Under the epoch's own time: a trial that goes on from a checkpoint gives the same points again, and MLflow
         # keeps equal points once.
-        found = [points(record.metrics(), record.epoch, _ended(record)) for record in self._held]
-        self._held.clear()
-        return tuple(point for of_epoch in found for point in of_epoch)
+        held, self._held = self._held, []
+        return sum((points(record.metrics(), record.epoch, _ended(record)) for record in held), ())
 
     def _final_points(self, outcome: TrialOutcome, end: int) -> tuple[Point, ...]:
         metrics = dict(outcome.metrics)
@@ -199,8 +198,7 @@ class TrialRun:
 def points(metrics: Mapping[str, float], step: int, at: int) -> tuple[Point, ...]:
     """Metrics of one step, at one time in ms since 1970."""
     # MLflow stores infinity as 1.8e308, which ruins every axis; NaN says as much and is left out of plots.
-    finite = ((name, math.nan if math.isinf(value) else float(value)) for name, value in metrics.items())
-    return tuple((name, value, at, step) for name, value in finite)
+    return tuple([(name, math.nan if math.isinf(value) else float(value), at, step) for name, value in metrics.items()])
 
 
 def now() -> int:

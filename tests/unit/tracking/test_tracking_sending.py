@@ -19,6 +19,7 @@ import pytest
 from spool_support import PARAMS, expected, record
 from tracking_support import epoch, study_info
 from tunetrack.errors import TrackingError
+from tunetrack.server import TrackingServer
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import (
     DatasetInfo,
@@ -28,6 +29,7 @@ from tunetrack.tracking import (
     TrialArtifacts,
     WriterLimits,
     connect,
+    delete_run,
     study_trials,
 )
 from tunetrack.tracking.mlflow_calls import MlflowCalls
@@ -190,6 +192,26 @@ def test_of_doubled_runs_the_one_with_content_stays(told: Told, tmp_path: Path) 
     assert again.run_id == kept
     told.study.flush()
     assert [row.run_id for row in study_trials(told.store, told.study.run_id)] == [kept]
+
+
+def test_a_run_that_appears_late_is_deleted_when_its_trial_ends(server: TrackingServer, tmp_path: Path) -> None:
+    with connect(server.base_url) as store:
+        told = Told(store, tmp_path / "spool")
+        trial = told.study.open_trial(0, PARAMS)
+        kept = trial.run_id
+        run = store.client.get_run(kept)
+        tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.run")}
+        ghost = store.client.create_run(run.info.experiment_id, run.info.start_time, tags, "ghost")
+        assert len(study_trials(store, told.study.run_id)) == 2
+        trial.finish(COMPLETE)
+        assert told.study.flush()
+        (row,) = study_trials(store, told.study.run_id)
+        assert (row.run_id, row.key, row.state) == (kept, "fashion-cnn/0", "COMPLETE")
+        assert store.client.get_run(ghost.info.run_id).info.lifecycle_stage == "deleted"
+        delete_run(store, kept)
+        assert study_trials(store, told.study.run_id) == []
+        with pytest.raises(TrackingError, match="not found"):
+            delete_run(store, "0" * 32)
 
 
 def test_lost_entries_are_counted_on_the_study(store: TrackingStore, tmp_path: Path, uri: str) -> None:

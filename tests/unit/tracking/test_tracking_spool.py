@@ -68,6 +68,12 @@ def test_numbers_come_back_as_they_were() -> None:
     assert part.tags == {"t": "ä\n\r"}
 
 
+def test_a_text_that_is_no_unicode_is_kept_as_far_as_it_is() -> None:
+    back = decode(encode(Log(RUN, (("m", math.nan, 1, 1),), tags={"reason": "no file a\udcffb"}))[:-1])
+    assert isinstance(back, Log)
+    assert (back.tags, len(back.metrics)) == ({"reason": "no file a?b"}, 1)
+
+
 def test_merge_joins_what_a_run_logs_but_not_across_anything_else_about_it() -> None:
     end = End(RUN, RunStatus.FINISHED, 1)
     plan = merge([log(1), log(1, OTHER), log(2), end, log(3), log(2, OTHER)])
