@@ -39,6 +39,7 @@ class Launch:
         resume: go on with the latest study of this name instead of starting a new one.
         name: with `resume`, the very study to go on with, by its name in the ledger.
         accept_changes: with `resume`, go on also where the study file has changed; the change is recorded.
+        supervised: another process sees to it that a second signal ends this one.
         died: how the worker ended that ran the study before, where somebody saw it: "killed by signal 9 (SIGKILL)".
         progress: told of every step.
     """
@@ -49,6 +50,7 @@ class Launch:
     resume: bool = False
     name: str | None = None
     accept_changes: bool = False
+    supervised: bool = False
     died: str = ""
     progress: Progress = field(default_factory=Progress)
 
@@ -75,7 +77,7 @@ def launch(spec: StudySpec, wanted: Launch) -> StudyResult:
             training.check_imported(model, data.input_shape, len(data.classes))
         ledger = _open_ledger(spec, wanted)
         wanted.progress.study_opened(ledger.name)
-        with StopSignals() as stop:
+        with StopSignals(second_raises=not wanted.supervised) as stop:
             run = _open_run(spec, ledger, wanted, store)
             checkpoints = wanted.place.checkpoints / ledger.name
             worker = Worker(spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
