@@ -47,7 +47,8 @@ class Harmful(nn.Module):
     def forward(self, images):
         self.steps += self.training
         done = Path("harm")
-        if self.width == 3 and self.steps == 6 and (self.always or not done.exists()):
+        step = 2 if self.always else 6  # of four an epoch: what comes back at every try must be in the first
+        if self.width == 3 and self.steps == step and (self.always or not done.exists()):
             with done.open("a") as file:
                 file.write("x")
             globals()[self.harm]()

@@ -183,7 +183,11 @@ def _study(store: TrackingStore, ledger: Ledger, runs: list[Run], models: list[t
         }
         trials[record.number] = TrialSeen(record.number, facts, own)
     parents = tuple(_run(store, run) for run in runs if run.data.tags.get("study.key") == key)
-    facts = {name: kept.get(name) for name in ("state", "crowned", "test_looks", "validation_images")}
+    facts = {name: kept.get(name) for name in ("state", "crowned", "validation_images")}
+    # When the test images were looked at is a measured time, like all others.
+    facts["test_looks"] = [
+        {key: value for key, value in look.items() if key != "at"} for look in kept.get("test_looks", ())
+    ]
     own_models = tuple((f"trial {number_of[run_id]}", status) for run_id, status in models if run_id in number_of)
     return StudySeen(ledger.name, facts, trials, parents, own_models)
 

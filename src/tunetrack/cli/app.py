@@ -10,6 +10,7 @@ import click
 
 import tunetrack
 from tunetrack.cli.commands import COMMANDS
+from tunetrack.cli.leaving import exit_code_noted
 from tunetrack.cli.supervised import ARGUMENTS
 from tunetrack.errors import InterruptedStudyError, TunetrackError
 
@@ -28,6 +29,11 @@ ENVIRONMENT = {
 
 class Commands(click.Group):
     """A group that turns tunetrack's errors into one message on stderr and the error's exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs a command line; leaves with its exit code."""
+        with exit_code_noted():
+            return super().main(*args, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keeps the arguments as they were given, for the process that runs the study."""

@@ -49,7 +49,7 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
 
     place = options.place_options(wanted.place.home, wanted.place.tracking_uri)
     with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
-        result = launch_study(spec, replace(wanted, progress=progress))
+        result = launch_study(spec, replace(wanted, progress=progress, supervised=link is not None))
     tables.print_result(result, wanted.place)
 
 

@@ -36,6 +36,7 @@ class LinkEnd:
         # Until the study asks for these signals there is nothing to put right, and Python would first finish importing.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may write to the terminal, although in the background
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal's end it hears from its supervisor
         threading.Thread(target=_end_with, args=(incoming,), name="supervisor-watch", daemon=True).start()
 
     @classmethod

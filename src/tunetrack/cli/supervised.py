@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from typing import Any
 
 import click
 
+from tunetrack.cli.leaving import leave_quickly
 from tunetrack.cli.link import LinkEnd
 from tunetrack.cli.options import RUN_ID, place_options
 
@@ -39,9 +38,8 @@ def supervised(function: Callable[..., None]) -> Callable[..., None]:
         link = LinkEnd.from_environment(os.environ)
         if link is None and not no_supervisor and sys.platform != "win32":  # there are no process groups
             sys.exit(_supervise(context, given))
-        atexit.register(
-            gc.freeze
-        )  # the collection at the end takes seconds with torch and mlflow, and frees nothing new
+        if link is not None:
+            leave_quickly()
         function(link=link, **given)
 
     return wrapped

@@ -49,6 +49,7 @@ class Launch:
         resume: go on with the latest study of this name instead of starting a new one.
         name: with `resume`, the very study to go on with, by its name in the ledger.
         accept_changes: with `resume`, go on also where the study file has changed; the change is recorded.
+        supervised: another process sees to it that a second signal ends this one.
         died: how the worker ended that ran the study before, where somebody saw it: "killed by signal 9 (SIGKILL)".
         progress: told of every step.
     """
@@ -59,6 +60,7 @@ class Launch:
     resume: bool = False
     name: str | None = None
     accept_changes: bool = False
+    supervised: bool = False
     died: str = ""
     progress: Progress = field(default_factory=Progress)
 
@@ -89,7 +91,7 @@ def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None
     with contextlib.ExitStack() as stack:
         store, ledger = _open(spec, wanted, stack)
         wanted.progress.study_opened(ledger.name)
-        stop = stack.enter_context(StopSignals())
+        stop = stack.enter_context(StopSignals(second_raises=not wanted.supervised))
         stack.enter_context(alone(wanted.place, ledger.name))
         run = _open_run(ledger, wanted, store)
         checkpoints = wanted.place.checkpoints / ledger.name

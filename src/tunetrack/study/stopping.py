@@ -34,9 +34,15 @@ class StopSignals:
     """Context manager that owns SIGINT and SIGTERM while a study runs.
 
     Outside the main thread Python allows no handlers; there it changes nothing, and the caller's own handling stays.
+
+    Args:
+        second_raises: whether a second signal raises wherever it comes, for someone who wants to leave at once. Under a
+            supervisor, which sees to that itself, a second one is the first once more, as when all processes of a
+            service are told to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, second_raises: bool = True) -> None:
+        self._second_raises = second_raises
         self._received: int | None = None
         self._interruptible = False
         self._short = False
@@ -60,6 +66,8 @@ class StopSignals:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         again = self._received is not None
+        if again and not self._second_raises:
+            return
         self._received = number
         if again or (self._interruptible and not (self._short and self._alarm.set(PATIENCE_SECONDS))):
             raise InterruptedStudyError(number)

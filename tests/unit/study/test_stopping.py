@@ -36,6 +36,15 @@ def test_a_second_signal_raises_anywhere() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_under_a_supervisor_a_second_signal_is_the_first_once_more() -> None:
+    with StopSignals(second_raises=False) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(InterruptedStudyError) as raised:
+            stop.check()
+    assert raised.value.exit_code == 143
+
+
 def test_a_kept_signal_raises_on_entering_the_trainer() -> None:
     with StopSignals() as stop:
         os.kill(os.getpid(), signal.SIGINT)
