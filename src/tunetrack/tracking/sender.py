@@ -148,11 +148,9 @@ class Sender:
 
     def _moves(self, wanted: Callable[[], bool]) -> bool:
         """Whether anything is sent, or what is wanted comes true, within the patience."""
-        before = self._progress()
-        return self._changed.wait_for(lambda: wanted() or self._progress() != before, _PATIENCE)
-
-    def _progress(self) -> int:
-        return self.delivery.written + self.delivery.refused
+        delivery = self.delivery
+        before = delivery.written + delivery.refused
+        return self._changed.wait_for(lambda: wanted() or delivery.written + delivery.refused != before, _PATIENCE)
 
     def _run(self) -> None:
         try:

@@ -9,16 +9,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tunetrack.tracking.artifacts import written
 from tunetrack.tracking.commands import Command, Files, Group, Work, decode, encode
 from tunetrack.tracking.failures import describe
+from tunetrack.tracking.overflow import Overflow, WriterLimits
 from tunetrack.tracking.sources import Source
 from tunetrack.tracking.spool_file import Mark, SpoolFile
 
-__all__ = ["Spool", "WriterLimits"]
+__all__ = ["Spool"]
 
 #: Seconds until a disk that could not be written is tried again.
 _DISK_PAUSE = 1.0
@@ -26,23 +26,6 @@ _DISK_PAUSE = 1.0
 _TELL_PAUSE = 60.0
 #: Commands that are taken from memory at a time.
 _ROUND = 1000
-
-
-@dataclass(frozen=True)
-class WriterLimits:
-    """How much may gather, and where.
-
-    Attributes:
-        linger_seconds: longest time that a command waits for company before it is sent.
-        pending: most commands that are kept in memory while the spool's disk cannot be written; more are lost.
-        memory_bytes: most bytes of such commands, and of files beside them.
-        file_bytes: a spool's file that is larger is emptied once all of it has been sent.
-    """
-
-    linger_seconds: float = 0.5
-    pending: int = 4096
-    memory_bytes: int = 64 << 20
-    file_bytes: int = 1 << 20
 
 
 class Spool(Source):
@@ -60,9 +43,7 @@ class Spool(Source):
         self._limits = limits
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._memory: deque[bytes] = deque()
-        self._memory_files: dict[str, Mapping[str, bytes]] = {}
-        self._memory_bytes = 0
+        self._memory = Overflow(limits)
         self._broken = False
         self._retry_at = 0.0
         self._told_at = -_TELL_PAUSE
@@ -78,8 +59,7 @@ class Spool(Source):
         lines = [encode(command) for command in commands]
         together = lines[0] if len(lines) == 1 else b"".join(lines)
         with self._lock:
-            in_memory = self._memory or self._memory_files
-            if not in_memory and self._on_disk(lambda file: file.append(together)):
+            if not self._memory and self._on_disk(lambda file: file.append(together)):
                 self.pending += len(lines)
             else:
                 pairs = zip(commands, lines, strict=True)
@@ -99,14 +79,11 @@ class Spool(Source):
             except OSError as error:
                 with self._lock:
                     self._fail(error)
-        size = sum(map(len, files.values()))
         with self._lock:
-            if not self._has_room(size):
-                self._lose()
-                return None
-            self._memory_files[name] = files
-            self._memory_bytes += size
-        return name
+            if self._memory.add_files(name, files):
+                return name
+            self._lose()
+        return None
 
     def take(self) -> list[Work | Group]:
         """The next commands; those on disk are older than those in memory."""
@@ -116,7 +93,7 @@ class Spool(Source):
         self._taken, self._taken_from_memory = len(entries), not entries
         if not entries and self._memory:
             with self._lock:
-                lines = list(itertools.islice(self._memory, _ROUND))
+                lines = self._memory.first(_ROUND)
             nowhere = self._file.next if self._file is not None else Mark()
             found = [(command, nowhere) for line in lines if (command := decode(line[:-1])) is not None]
             self._taken = len(lines)
@@ -129,21 +106,21 @@ class Spool(Source):
         with self._lock:
             self.pending -= self._taken
             if self._taken_from_memory:
-                self._memory_bytes -= sum(len(self._memory.popleft()) for _ in range(self._taken))
+                self._memory.remove_first(self._taken)
             for folder in folders:
-                self._forget_files(folder)
+                self._memory.remove_files(folder)
             file = self._file
             if file is not None and not self._held and file.next.offset == file.size > self._limits.file_bytes:
                 file.clear()
 
     @contextmanager
     def _written(self, name: str) -> Iterator[Path]:
-        with written(self._memory_files[name]) as folder:
+        with written(self._memory.files[name]) as folder:
             yield Path(folder)
 
     def folder(self, name: str) -> AbstractContextManager[Path | None]:
         """The folder of a `Files` command, written from memory where it is kept there."""
-        return self._written(name) if name in self._memory_files else super().folder(name)
+        return self._written(name) if name in self._memory.files else super().folder(name)
 
     def sync(self) -> None:
         """Bring what was appended to the disk itself; where that fails, the crash of the machine may cost entries."""
@@ -162,8 +139,9 @@ class Spool(Source):
         """
         self._retry_at = 0.0
         self._return_to_disk()
-        self._lose(len(self._memory))
-        waiting = self.pending - len(self._memory)
+        in_memory = len(self._memory.lines)
+        self._lose(in_memory)
+        waiting = self.pending - in_memory
         if self._file is not None:
             self._file.close(remove=waiting == 0 and not self._held)
             with contextlib.suppress(OSError):  # others have spools in this folder
@@ -186,15 +164,13 @@ class Spool(Source):
 
     def _return_to_disk(self) -> None:
         with self._lock:
-            if (self._memory or self._memory_files) and self._on_disk(self._write_down):
+            if self._memory and self._on_disk(self._write_down):
                 self._memory.clear()
-                self._memory_files.clear()
-                self._memory_bytes = 0
 
     def _write_down(self, file: SpoolFile) -> None:
-        for name, files in self._memory_files.items():
+        for name, files in self._memory.files.items():
             file.put(name, files)
-        file.append(b"".join(self._memory))
+        file.append(b"".join(self._memory.lines))
 
     def _fail(self, error: OSError) -> None:
         now = time.monotonic()
@@ -208,23 +184,14 @@ class Spool(Source):
             )
         self._broken = True
 
-    def _has_room(self, size: int) -> bool:
-        limits = self._limits
-        return len(self._memory) < limits.pending and self._memory_bytes + size <= limits.memory_bytes
-
     def _remember(self, command: Command, line: bytes) -> bool:
-        if not self._has_room(len(line)):
-            self._lose()
-            for part in command.parts if isinstance(command, Group) else (command,):
-                if isinstance(part, Files):
-                    self._forget_files(part.folder)
-            return False
-        self._memory.append(line)
-        self._memory_bytes += len(line)
-        return True
-
-    def _forget_files(self, name: str) -> None:
-        self._memory_bytes -= sum(map(len, self._memory_files.pop(name, {}).values()))
+        if self._memory.add(line):
+            return True
+        self._lose()
+        for part in command.parts if isinstance(command, Group) else (command,):
+            if isinstance(part, Files):
+                self._memory.remove_files(part.folder)
+        return False
 
     def _lose(self, count: int = 1) -> None:
         if count and not self.lost:

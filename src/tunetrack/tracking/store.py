@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -32,13 +33,14 @@ __all__ = ["TrackingStore"]
 _OPEN_SECONDS = 10.0
 
 
-class TrackingStore:
+class TrackingStore(AbstractContextManager["TrackingStore"]):
     """A tracking store that was checked by `connect`. Use it as a context manager, or call `close`."""
 
     def __init__(self, open_client: Callable[[], MlflowClient], uri: str, limits: WriterLimits | None = None) -> None:
         self.uri = uri
         self._open_client = open_client
         self._limits = limits
+        self._place = Place()
         self._client: MlflowClient | None = None
         self._opening = threading.Lock()
         self._writer: BackgroundWriter | None = None
@@ -65,7 +67,8 @@ class TrackingStore:
     def writer(self) -> BackgroundWriter:
         """The way in for entries, with a temporary spool unless `use_spool` has given it another."""
         if self._writer is None:
-            self._writer = self._start_writer(Place())
+            performer = Performer(lambda: self.calls, self.is_server)
+            self._writer = BackgroundWriter(performer, self.uri, self._place, self._limits)
         return self._writer
 
     @property
@@ -95,8 +98,9 @@ class TrackingStore:
         """
         if self._writer is not None:
             raise TrackingError(f"the spool {folder} must be named before anything is written")
-        given = Place(folder)
-        self._writer = self._start_writer(Place(folder, ended or given.ended, told or given.told))
+        plain = Place(folder)
+        self._place = Place(folder, ended or plain.ended, told or plain.told)
+        self.writer  # noqa: B018 - starts it: what dead processes have left is not to wait for the first entry
 
     def open_study(
         self,
@@ -124,8 +128,11 @@ class TrackingStore:
             try:
                 if run_id and experiment_id:
                     address = RunAddress(run_id, experiment_id, resumed=True)
+                elif run_id:
+                    run = self.calls.get_run(run_id)
+                    address = RunAddress(run_id, run.info.experiment_id, resumed=Tag.STUDY_KEY in run.data.tags)
                 else:
-                    address = self._adopt(run_id) if run_id else self._find_or_create(info, experiment, artifact_root)
+                    address = self._find_or_create(info, experiment, artifact_root)
             except ValueError as error:
                 raise TrackingError(f"the study name {info.name!r} cannot be used: {error}") from error
         tags: dict[str, str] = {
@@ -178,9 +185,6 @@ class TrackingStore:
         if self._writer is not None:
             self._writer.close(timeout)
 
-    def __enter__(self) -> TrackingStore:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
@@ -209,13 +213,6 @@ class TrackingStore:
                 f"-x {found.experiment_id}` or choose another name"
             )
         return str(found.experiment_id)
-
-    def _start_writer(self, place: Place) -> BackgroundWriter:
-        return BackgroundWriter(Performer(lambda: self.calls, self.is_server), self.uri, place, self._limits)
-
-    def _adopt(self, run_id: str) -> RunAddress:
-        run = self.calls.get_run(run_id)
-        return RunAddress(run_id, run.info.experiment_id, resumed=Tag.STUDY_KEY in run.data.tags)
 
     def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | None) -> RunAddress:
         experiment_id = self.experiment_id(experiment, artifact_root)

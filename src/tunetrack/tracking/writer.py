@@ -22,10 +22,11 @@ from tunetrack.errors import TrackingError
 from tunetrack.tracking.commands import Command, RunRef
 from tunetrack.tracking.delivery import Delivery
 from tunetrack.tracking.failures import describe
+from tunetrack.tracking.overflow import WriterLimits
 from tunetrack.tracking.performer import Performer
 from tunetrack.tracking.sender import Sender
 from tunetrack.tracking.sources import DeadSpool
-from tunetrack.tracking.spool import Spool, WriterLimits
+from tunetrack.tracking.spool import Spool
 from tunetrack.tracking.spool_file import SpoolFile, spool_names
 
 __all__ = ["BackgroundWriter", "Place", "WriterLimits", "WriterStatus"]

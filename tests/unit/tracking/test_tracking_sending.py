@@ -40,11 +40,11 @@ COMPLETE = TrialOutcome(TrialState.COMPLETE, (0.5,))
 class Told:
     """A store with a spool, and what it has said."""
 
-    def __init__(self, store: TrackingStore, folder: Path) -> None:
+    def __init__(self, store: TrackingStore, folder: Path, name: str = "fashion-cnn") -> None:
         self.said: list[str] = []
         self.store = store
         store.use_spool(folder, told=self.said.append)
-        self.study = store.open_study(study_info(), "images")
+        self.study = store.open_study(study_info(name), "images")
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_of_doubled_runs_the_one_with_content_stays(told: Told, tmp_path: Path) 
 
 def test_a_run_that_appears_late_is_deleted_when_its_trial_ends(server: TrackingServer, tmp_path: Path) -> None:
     with connect(server.base_url) as store:
-        told = Told(store, tmp_path / "spool")
+        told = Told(store, tmp_path / "spool", "late")
         trial = told.study.open_trial(0, PARAMS)
         kept = trial.run_id
         run = store.client.get_run(kept)
@@ -206,7 +206,7 @@ def test_a_run_that_appears_late_is_deleted_when_its_trial_ends(server: Tracking
         trial.finish(COMPLETE)
         assert told.study.flush()
         (row,) = study_trials(store, told.study.run_id)
-        assert (row.run_id, row.key, row.state) == (kept, "fashion-cnn/0", "COMPLETE")
+        assert (row.run_id, row.key, row.state) == (kept, "late/0", "COMPLETE")
         assert store.client.get_run(ghost.info.run_id).info.lifecycle_stage == "deleted"
         delete_run(store, kept)
         assert study_trials(store, told.study.run_id) == []

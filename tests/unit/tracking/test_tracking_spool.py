@@ -14,8 +14,9 @@ import pytest
 
 from tunetrack.tracking.commands import Command, Decision, End, Files, Group, Log, RunRef, Work, decode, encode, merge
 from tunetrack.tracking.names import RunStatus
+from tunetrack.tracking.overflow import WriterLimits
 from tunetrack.tracking.sources import DeadSpool
-from tunetrack.tracking.spool import Spool, WriterLimits
+from tunetrack.tracking.spool import Spool
 from tunetrack.tracking.spool_file import SpoolFile, spool_names
 
 RUN = RunRef("1", key="study/0")
@@ -282,7 +283,8 @@ _FILE_LIMIT = """
 import resource, sys
 from pathlib import Path
 from tunetrack.tracking.commands import Log, RunRef
-from tunetrack.tracking.spool import Spool, WriterLimits
+from tunetrack.tracking.overflow import WriterLimits
+from tunetrack.tracking.spool import Spool
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
 spool = Spool(Path(sys.argv[1]), WriterLimits())
 for step in range(100):
