@@ -26,8 +26,6 @@ __all__ = ["Outage", "Server", "go_through", "outages"]
 #: Longest time between the ends of two epochs of one trial, less the epoch itself, that training may take for anything
 #: else, seconds. A request to a server that is away takes longer.
 PAUSE = 1.0
-#: How much longer an epoch may take than in the uninterrupted study, in the median; the cores are shared.
-SLOWER = 2.0
 
 
 class Server:
@@ -89,7 +87,8 @@ class Outage:
     Attributes:
         name: of the scenario.
         how: ``stop`` (SIGTERM), ``kill`` (SIGKILL) or ``freeze`` (SIGSTOP).
-        at: share of the uninterrupted study's duration at which it begins.
+        at: when it begins, from the first trial on, as a share of the time for which the uninterrupted study trains.
+            (At the very start a server must answer.)
         seconds: how long it lasts; None: until all trials have been trained, and 5 s more.
         study: a key of `STUDIES`.
     """
@@ -115,8 +114,7 @@ def outages(seed: int, long_seconds: float, count: int = 6) -> list[Outage]:
         Outage(
             f"server outage {number}",
             ways[number % 3],
-            # The first third of a study is the start, in which a server must answer.
-            generator.uniform(0.4, 0.75),
+            generator.uniform(0.05, 0.8),
             generator.uniform(2.0, 8.0),
             studies[number // 3 % 2],
         )
@@ -138,7 +136,8 @@ def go_through(bench: Bench, outage: Outage) -> Outcome:
         with scenario(outage.name, **outage.detail) as outcome:
             scratch = bench.scratch(outage.name, outage.study, tracking_uri=server.uri)
             running = scratch.run()
-            outcome.hit = sleep_or_end(running, outage.at * whole.seconds)
+            wait_until(lambda: bool(scratch.states()) or running.process.poll() is not None, PATIENCE)
+            outcome.hit = sleep_or_end(running, outage.at * sum(_epochs(whole.home, _seconds)))
             server.strike(outage.how)
             began = time.monotonic()
             if outage.seconds is None:
@@ -172,12 +171,10 @@ def _trained(scratch: Scratch, running: Running) -> bool:
 
 
 def _judge_speed(outcome: Outcome, seen: HomeSeen, whole: HomeSeen) -> None:
-    """Training neither waits for the server nor slows down."""
+    """Training does not wait for the server. How long epochs take is noted; it depends on what else runs here."""
     here, there = _epochs(seen, _seconds), _epochs(whole, _seconds)
     if here and there:
         outcome.detail["epoch_seconds_ratio"] = round(statistics.median(here) / statistics.median(there), 3)
-        if outcome.detail["epoch_seconds_ratio"] > SLOWER:
-            outcome.problems.append(f"epochs take {outcome.detail['epoch_seconds_ratio']} times as long")
     pauses = _epochs(seen, _pauses)
     if pauses:
         outcome.detail["longest_pause_seconds"] = round(max(pauses), 3)
