@@ -46,8 +46,8 @@ SIGNS = (
     Sign("the best trial's model is being written", "artifacts/models/*/artifacts/**/*"),
     Sign("the report is there", "artifacts/*/artifacts/report.html"),
 )
-#: In the middle of a study, and of a trial.
-MIDDLE = Sign("a trial in the middle is under way", "checkpoints/*/4.pt", 3)
+#: In the middle of a trial, with others before and after it.
+MIDDLE = Sign("a trial that is trained to its end is under way", "checkpoints/*/1.pt")
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _document(given: argparse.Namespace, harness: Harness, seconds: float) -> di
         "what": "Real studies, killed, cut off and starved, then resumed and compared with uninterrupted ones",
         "date": today(),
         "machine": describe_machine(),
-        "options": {"kills": given.kills, "seed": given.seed, "outage": given.outage, "jobs": given.jobs},
+        "options": {key: getattr(given, key) for key in ("kills", "seed", "outage", "jobs", "only", "match")},
         "totals": _totals(everything),
         "groups": {group: {"what": GROUPS[group], **_totals(o)} for group, o in harness.outcomes.items()},
         "seconds": round(seconds),
