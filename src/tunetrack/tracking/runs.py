@@ -150,7 +150,7 @@ class StudyRun:
         for trial in list(self._running.values()):
             trial.finish(TrialOutcome(TrialState.KILLED, reason=reason))
         self.finish(
-            StudyState.KILLED, f"The study was stopped: {reason}. The same command with --resume goes on with it."
+            StudyState.KILLED, f"The study was stopped: {reason}. `tunetrack resume {self.info.name}` goes on with it."
         )
 
     def _forget(self, trial: TrialRun) -> None:
