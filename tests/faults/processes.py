@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -23,6 +24,9 @@ from tunetrack.cli.commands import COMMANDS
 __all__ = ["TARGETS", "Late", "Running", "Scratch"]
 
 HOOKS = Path(__file__).parent / "hooks"
+
+#: Epochs of a tenth of a second would mostly go without a checkpoint, and there would be little to lose.
+SETTINGS = {"tunetrack.study.trial": {"CHECKPOINT_SHARE": 0.2, "FIRST_COST": 0.0}}
 MARK = "TUNETRACK_FAULTS_MARK"
 
 #: Whom a fault hits. Where there is no supervisor, the one process is all of them.
@@ -142,6 +146,7 @@ class Scratch:
         environment = child_environment(
             PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(HOOKS)]),
             TMPDIR=str(self.temporary),
+            TUNETRACK_FAULTS_SETTINGS=json.dumps(SETTINGS),
             **{MARK: self._mark},
             **self.environment,
         )

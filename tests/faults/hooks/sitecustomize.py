@@ -2,7 +2,8 @@
 
 Python imports this module at its start where its folder is on the path. The variable holds a list of faults as JSON;
 `faults.inject` writes it and explains its keys. Nothing of tunetrack is imported here: a fault waits until the program
-itself imports the module that it concerns.
+itself imports the module that it concerns. The variable TUNETRACK_FAULTS_SETTINGS gives other values to constants, as
+JSON: module -> name -> value.
 """
 
 from __future__ import annotations
@@ -103,13 +104,13 @@ def _put(module: ModuleType, fault: Fault) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Lets the module be found as usual, and puts the fault in as soon as it has been executed."""
+    """Lets the module be found as usual, and changes it as soon as it has been executed."""
 
-    def __init__(self, fault: Fault) -> None:
-        self._fault = fault
+    def __init__(self, module: str, change: Callable[[ModuleType], None]) -> None:
+        self._module, self._change = module, change
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        if name != self._fault["module"]:
+        if name != self._module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -118,14 +119,29 @@ class _Finder(importlib.abc.MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             real(module)
-            _put(module, self._fault)
+            self._change(module)
 
         loader.exec_module = exec_module
         return spec
 
 
-for _fault in json.loads(os.environ.get("TUNETRACK_FAULTS", "[]")):
-    if _fault["module"] in sys.modules:
-        _put(sys.modules[_fault["module"]], _fault)
+def _in(module: str, change: Callable[[ModuleType], None]) -> None:
+    """Changes a module now, or when it is imported."""
+    if module in sys.modules:
+        change(sys.modules[module])
     else:
-        sys.meta_path.insert(0, _Finder(_fault))
+        sys.meta_path.insert(0, _Finder(module, change))
+
+
+def _set(module: ModuleType, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if not hasattr(module, name):
+            print(f"faults: {module.__name__} has no {name}", file=sys.stderr, flush=True)
+            os._exit(_EXIT_UNKNOWN_POINT)
+        setattr(module, name, value)
+
+
+for _module, _values in json.loads(os.environ.get("TUNETRACK_FAULTS_SETTINGS", "{}")).items():
+    _in(_module, functools.partial(_set, values=_values))
+for _fault in json.loads(os.environ.get("TUNETRACK_FAULTS", "[]")):
+    _in(_fault["module"], functools.partial(_put, fault=_fault))
