@@ -35,6 +35,8 @@ _logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 600.0
 #: How long a study that is being stopped tries to write its last words.
 LEAVE_SECONDS = 4.0
+#: How long it tries once more, after everything above has waited already: a process that is stopped has ten seconds.
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _open(spec: StudySpec, wanted: Launch, stack: contextlib.ExitStack) -> tuple
 
 def _connected(place: Place, stack: contextlib.ExitStack, must_answer: bool = True) -> TrackingStore:
     store = connect(place.tracking, must_answer=must_answer)
-    stack.callback(store.close, LEAVE_SECONDS)
+    stack.callback(store.close, CLOSE_SECONDS)
     return store
 
 
