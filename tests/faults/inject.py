@@ -172,7 +172,7 @@ CASES: tuple[Case, ...] = (
     *_kills("tunetrack.study.best:log_look", 1),
     *_errors(f"{_MLFLOW}.finalize_logged_model", 1, "unavailable"),
     *_kills(f"{_RUNS}:StudyRun.finish", 1),
-    *_kills("tunetrack.api.reports:log_report", 1),
+    *_kills("tunetrack.api.reports:report_files", 1),
     # it is stopped, or goes on
     *_kills(f"{_LEDGER}.release", 1, "stop"),
     *_kills(f"{_RUNS}:StudyRun.killed", 1, "stop"),

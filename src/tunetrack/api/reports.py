@@ -8,25 +8,20 @@ from pathlib import Path
 from tunetrack.errors import TunetrackError
 from tunetrack.report import build_markdown, build_report
 from tunetrack.study.place import Place
-from tunetrack.study.result import StudyResult
-from tunetrack.tracking import connect, read_study, write_artifact
+from tunetrack.tracking import TrackingStore, connect, read_study, write_artifact
 
-__all__ = ["log_report", "write_markdown", "write_report", "written"]
+__all__ = ["report_files", "write_markdown", "write_report", "written"]
 
 REPORT_FILE = "report.html"
 
 
-def log_report(result: StudyResult) -> None:
-    """Builds the report of a study and puts it on the study's run.
+def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
+    """The report of a study as a file for the study's run.
 
     Raises:
-        TrackingError: the tracking store cannot be read or written.
+        TrackingError: the tracking store cannot be read.
     """
-    if result.run_id is None:
-        return
-    with connect(result.tracking_uri) as store:
-        html = build_report(store, result.run_id)
-        write_artifact(store, result.run_id, REPORT_FILE, html.encode())
+    return {REPORT_FILE: build_report(store, run_id).encode()}
 
 
 def write_report(name: str, place: Place, output: Path | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunetrack.api.reading import place_of
-from tunetrack.api.reports import log_report
+from tunetrack.api.reports import report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
 from tunetrack.errors import StudyFailedError
 from tunetrack.spec import StudySpec
@@ -119,7 +119,7 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     """
     if wanted.name is not None:
         wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
-    result = launch(spec, wanted, log_report)
+    result = launch(spec, wanted, report_files)
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result

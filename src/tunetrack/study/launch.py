@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from tunetrack import training
@@ -67,7 +67,9 @@ class Launch:
     progress: Progress = field(default_factory=Progress)
 
 
-def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None] = lambda result: None) -> StudyResult:
+def launch(
+    spec: StudySpec, wanted: Launch, report: Callable[[TrackingStore, str], Mapping[str, bytes]] | None = None
+) -> StudyResult:
     """Runs a study to its end; it has failed where the result has no best trial.
 
     What can be wrong is looked at before anything is written: options, tracking store, data set,
@@ -76,7 +78,7 @@ def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None
     Args:
         spec: the study.
         wanted: where, and whether it is a new one.
-        report: called with the result when the runs are complete, before the study counts as done.
+        report: makes files for the study's run, from that run's id, when the runs are complete; default: none.
 
     Raises:
         SpecError: an option of the sampler or pruner is wrong, or what `model.import` names is no classifier.
@@ -103,7 +105,9 @@ def launch(spec: StudySpec, wanted: Launch, report: Callable[[StudyResult], None
                 begin_anew(wanted.place, ledger, store, run)
             _search(worker, wanted)
             result = _finish(worker, store, wanted.place)
-            report(result)
+            if report is not None:
+                run.log_files(report(store, run.run_id))
+                _settle(worker, wanted.place)
         except InterruptedStudyError as interrupt:
             _leave(run, str(interrupt), wanted.progress)
             raise

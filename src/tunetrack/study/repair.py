@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tunetrack.study.alone import alone
 from tunetrack.study.parity import Difference, Kind, differences, expected_params
 from tunetrack.study.place import Place
 from tunetrack.tracking import (
+    SCRATCH,
     RunStatus,
     StudyRun,
     TrackingStore,
@@ -162,7 +164,8 @@ def clear_leftovers(place: Place, ledger: Ledger) -> tuple[Path, ...]:
     left = [path for path in folder.glob("*") if path.name not in unfinished]
     for path in left:
         path.unlink(missing_ok=True)
-    for empty in (folder, folder.parent, place.spool):
+    shutil.rmtree(place.spool / ledger.name / SCRATCH, ignore_errors=True)
+    for empty in (folder, folder.parent, place.spool / ledger.name, place.spool):
         with contextlib.suppress(OSError):  # not empty, or not there
             empty.rmdir()
     return tuple(left)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,10 @@ from tunetrack.tracking.weight_histograms import histograms_figure
 from tunetrack.tracking.weight_layers import layers_figure
 from tunetrack.tracking.weight_table import write_table
 
-__all__ = ["TrialArtifacts", "confusion_table", "to_yaml", "trial_files", "written"]
+__all__ = ["TrialArtifacts", "confusion_table", "scratch", "to_yaml", "trial_files", "written"]
+
+_log = logging.getLogger(__name__)
+_changing_roots = threading.Lock()
 
 # The C dumper is ten times as fast; PyYAML may have been built without it.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -82,10 +87,35 @@ def confusion_table(evaluation: Evaluation) -> str:
     return "\n".join(lines) + "\n"
 
 
-@contextmanager
-def written(files: Mapping[str, bytes]) -> Iterator[str]:
-    """A temporary folder that holds `files` inside the ``with`` block."""
-    with tempfile.TemporaryDirectory(prefix="tunetrack-") as folder:
+@contextlib.contextmanager
+def scratch(root: Path | None) -> Iterator[str]:
+    """An empty folder that is gone after the ``with`` block.
+
+    Args:
+        root: where it is made, so that somebody clears it away should this process be killed inside the block; None, or
+            a place that cannot be written: among the system's temporary folders.
+    """
+    with _changing_roots:
+        try:
+            if root is not None:
+                root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _log.info("no temporary folder in %s: %s", root, error)
+            root = None
+        made = tempfile.TemporaryDirectory(prefix="tunetrack-", dir=root)
+    try:
+        with made as folder:
+            yield folder
+    finally:
+        with _changing_roots, contextlib.suppress(OSError):  # not empty: another thread has one, too
+            if root is not None:
+                root.rmdir()
+
+
+@contextlib.contextmanager
+def written(files: Mapping[str, bytes], root: Path | None = None) -> Iterator[str]:
+    """A temporary folder that holds `files` inside the ``with`` block; `root` as for `scratch`."""
+    with scratch(root) as folder:
         for name, content in files.items():
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)

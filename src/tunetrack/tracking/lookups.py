@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mlflow.entities import Metric
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from tunetrack.tracking.artifacts import scratch
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import equals
 from tunetrack.tracking.names import RunKind, Tag
@@ -50,7 +50,7 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
     """
     with (
         translated(f"read {name} of run {run_id}", store.uri),
-        tempfile.TemporaryDirectory(prefix="tunetrack-") as folder,
+        scratch(store.calls.scratch) as folder,
     ):
         location = store.client.get_run(run_id).info.artifact_uri
         target = Path(folder) / "file"

@@ -43,10 +43,16 @@ def equals(tags: Mapping[str, str]) -> str:
 
 
 class MlflowCalls:
-    """The client, reduced to what is used. Raises whatever MLflow raises; callers translate."""
+    """The client, reduced to what is used. Raises whatever MLflow raises; callers translate.
 
-    def __init__(self, client: MlflowClient) -> None:
+    Attributes:
+        client: MLflow's own.
+        scratch: where temporary folders are made; None: among the system's.
+    """
+
+    def __init__(self, client: MlflowClient, scratch: Path | None = None) -> None:
         self.client = client
+        self.scratch = scratch
 
     def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str], start: int) -> str:
         """Create a run; `start` in ms since 1970. Returns its id."""
@@ -95,7 +101,7 @@ class MlflowCalls:
 
     def write_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Store artifacts, content by relative path."""
-        with written(files) as folder:
+        with written(files, self.scratch) as folder:
             self.write_folder(run_id, Path(folder))
 
     def write_folder(self, run_id: str, folder: Path) -> None:

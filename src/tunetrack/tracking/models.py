@@ -7,7 +7,6 @@ created around it. `mlflow.pytorch.log_model` does the same through global state
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model
 
 from tunetrack.errors import TrackingError
+from tunetrack.tracking.artifacts import scratch
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 
@@ -96,7 +96,7 @@ def log_model(
             model_id=entity.model_id,
         )
         try:
-            with tempfile.TemporaryDirectory(prefix="tunetrack-") as folder:
+            with scratch(calls.scratch) as folder:
                 path = Path(folder) / "model"
                 _save(module, example, path, description, request)
                 client.log_model_artifacts(entity.model_id, str(path))

@@ -26,7 +26,10 @@ from tunetrack.tracking.trial_run import now
 from tunetrack.tracking.views import SavedView, write_view
 from tunetrack.tracking.writer import BackgroundWriter, Place, WriterLimits, WriterStatus
 
-__all__ = ["TrackingStore"]
+__all__ = ["SCRATCH", "TrackingStore"]
+
+#: Folder of temporary files within that of the spools; what a killed process has left there is in nobody's way.
+SCRATCH = "scratch"
 
 
 #: Seconds that opening a study waits for its tags and its study file to be stored.
@@ -56,7 +59,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
     @property
     def calls(self) -> MlflowCalls:
         """The client, reduced to what is used."""
-        return MlflowCalls(self.client)
+        return MlflowCalls(self.client, None if self._place.folder is None else self._place.folder / SCRATCH)
 
     @property
     def is_server(self) -> bool:
