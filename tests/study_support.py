@@ -63,6 +63,6 @@ def command(*arguments: object, cwd: Path | None = None, **environment: str) -> 
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """The environment for a child process: this checkout's code, one thread, no MLflow settings of the caller."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    """The environment for a child process: this checkout's code, one thread, no settings of the caller."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "TUNETRACK_"))}
     return kept | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"} | more

@@ -19,9 +19,9 @@ from study_support import command, tiny, write_study
 from tunetrack import training
 from tunetrack.study.place import Place
 
-EPOCHS, TRIALS = 12, 3
+EPOCHS, TRIALS = 40, 3
 #: Checkpoints and seconds until the kill: enough for the first trial to be written to MLflow.
-BEFORE, BEFORE_SECONDS = 3, 0.7
+BEFORE, BEFORE_SECONDS = 2, 0.3
 METRICS = ("train/loss", "validation/accuracy", "validation/loss", "weights/norm", "weights/step_ratio")
 
 

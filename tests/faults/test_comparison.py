@@ -44,7 +44,9 @@ def planted(original: Path, whole: HomeSeen, tmp_path: Path) -> Callable[..., Fo
         home = tmp_path / "home"
         home.mkdir()
         for name in ("ledger.db", "mlflow.db"):
-            shutil.copy(original / name, home / name)
+            source, copy = sqlite3.connect(original / name), sqlite3.connect(home / name)
+            with contextlib.closing(source), contextlib.closing(copy):
+                source.backup(copy)  # what is still in the write-ahead file, too
         change(home, database, *statements)
         return compare(read_home(home), "tiny", whole, "tiny")
 

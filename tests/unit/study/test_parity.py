@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, database_template: Path) 
     space = {"name": "cnn", "filters": 4, "num_layers": {"choices": [1, 2, 9]}}
     fixed = {"name": "adam", "lr": 0.01}
     tunetrack.run_study(tiny(model=space, optimizer=fixed, sampler={"name": "random", "seed": 9}), home=home, trials=6)
+    gc.collect()  # closes the ledger's connections, so that its file is complete when it is copied
     return home
 
 

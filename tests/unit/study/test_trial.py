@@ -123,7 +123,7 @@ def test_epochs_that_are_not_in_the_checkpoint_yet_are_told_apart(
     data: training.ResidentData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A crash would train those again; so whoever writes them down for good must wait for the next saved one."""
-    monkeypatch.setattr("tunetrack.study.trial.CHECKPOINT_SHARE", 0.3)  # epochs of milliseconds: some go without
+    monkeypatch.setattr("tunetrack.study.trial.CHECKPOINT_SHARE", 0.1)  # epochs of milliseconds: some go without
     monkeypatch.setattr("tunetrack.study.trial.FIRST_COST", 0.0)
     path = tmp_path / "trial.pt"
     told: list[tuple[int, bool, int]] = []
