@@ -7,6 +7,7 @@ the process die before the decision.
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,7 +18,7 @@ from tunetrack.tracking.spool_file import Mark, SpoolFile
 __all__ = ["DeadSpool", "Source"]
 
 
-class Source:
+class Source(ABC):
     """Commands in their order: `take` gives some, and `commit` says that these have been dealt with."""
 
     #: Whether a command may have been executed before, by a process that died before it could note that down.
@@ -28,9 +29,9 @@ class Source:
         self._held: dict[str, tuple[Group, Mark]] = {}
         self._settled_folders: list[str] = []
 
+    @abstractmethod
     def take(self) -> list[Work | Group]:
         """The next commands that are to be executed; may be none, where all that was read is held back."""
-        raise NotImplementedError
 
     def commit(self) -> None:
         """Note that all that was taken has been dealt with, and remove its files."""
