@@ -102,7 +102,7 @@ def _plain(fault: Fault, mark: Path) -> dict[str, object]:
 _LEDGER = "tunetrack.ledger.ledger:Ledger"
 _CLAIMS = "tunetrack.ledger.claims:Claims"
 _CHANGE = "tunetrack.ledger.leases:_DatabaseChange"
-_SPOOL = "tunetrack.tracking.spool_file:SpoolFile"
+_SPOOL = "tunetrack.tracking.sending.spool_file:SpoolFile"
 _TRIAL = "tunetrack.tracking.trial_run"
 _CHECKPOINT = "tunetrack.training.checkpoint"
 _RUNS = "tunetrack.tracking.runs"
@@ -179,7 +179,7 @@ CASES: tuple[Case, ...] = (
     *_kills(f"{_LEDGER}.reclaim", 1, "resume"),
     *_kills(f"{_CLAIMS}.give_back", 1, "resume"),
     *_kills(f"{_CLAIMS}._take_again", 1, "resume"),
-    *_kills("tunetrack.tracking.sources:DeadSpool._decide", 1, "resume"),
+    *_kills("tunetrack.tracking.sending.sources:DeadSpool._decide", 1, "resume"),
     *_kills("tunetrack.training.fitting:Fit.resume", 1, "resume"),
     # what is wrong with a trial itself ends that trial alone
     Case((Fault("tunetrack.training.fitting:Fit._epoch", 25, "defect"),), "random", hurt=(2,)),

@@ -19,11 +19,11 @@ from tunetrack.tracking.queries import (
     read_weight_stats,
 )
 from tunetrack.tracking.runs import Ending, StudyRun, TrialRun
+from tunetrack.tracking.sending.writer import WriterLimits, WriterStatus
 from tunetrack.tracking.store import SCRATCH, TrackingStore
 from tunetrack.tracking.study_info import Objective, SearchedParam, StudyInfo
 from tunetrack.tracking.values import as_stored
 from tunetrack.tracking.views import SavedView, view_id, view_url, write_view
-from tunetrack.tracking.writer import WriterLimits, WriterStatus
 
 __all__ = [
     "RUN_STATUS",

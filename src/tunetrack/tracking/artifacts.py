@@ -15,12 +15,12 @@ import yaml
 
 from tunetrack.spec.records import EpochRecord, Evaluation
 from tunetrack.spec.weight_records import Finding
-from tunetrack.tracking.confusion import confusion_figure
-from tunetrack.tracking.curves import curves_figure
+from tunetrack.tracking.figures.confusion import confusion_figure
+from tunetrack.tracking.figures.curves import curves_figure
+from tunetrack.tracking.figures.weight_depth import depth_figure
+from tunetrack.tracking.figures.weight_histograms import histograms_figure
+from tunetrack.tracking.figures.weight_layers import layers_figure
 from tunetrack.tracking.names import File
-from tunetrack.tracking.weight_depth import depth_figure
-from tunetrack.tracking.weight_histograms import histograms_figure
-from tunetrack.tracking.weight_layers import layers_figure
 from tunetrack.tracking.weight_table import write_table
 
 __all__ = ["TrialArtifacts", "confusion_table", "scratch", "to_yaml", "trial_files", "written"]

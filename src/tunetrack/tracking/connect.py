@@ -21,8 +21,8 @@ from sqlalchemy.engine import URL, make_url
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.failures import STORE_FAILURES, describe, translated
+from tunetrack.tracking.sending.writer import WriterLimits
 from tunetrack.tracking.store import TrackingStore
-from tunetrack.tracking.writer import WriterLimits
 
 __all__ = ["connect"]
 

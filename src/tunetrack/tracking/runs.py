@@ -14,10 +14,10 @@ from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
 from tunetrack.tracking.names import FROM_TEST_IMAGES, STUDY_STATUS, RunKind, StudyState, Tag
+from tunetrack.tracking.sending.writer import BackgroundWriter
 from tunetrack.tracking.study_info import StudyInfo, describe_study
 from tunetrack.tracking.trial_run import Ending, TrialRun, now, points
 from tunetrack.tracking.values import ParamValue, encode_params
-from tunetrack.tracking.writer import BackgroundWriter
 
 __all__ = ["Ending", "StudyRun", "TrialRun"]
 

@@ -19,12 +19,12 @@ from tunetrack.tracking.commands import Reopen, RunRef
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
-from tunetrack.tracking.performer import Performer
 from tunetrack.tracking.runs import StudyRun
+from tunetrack.tracking.sending.performer import Performer
+from tunetrack.tracking.sending.writer import BackgroundWriter, Place, WriterLimits, WriterStatus
 from tunetrack.tracking.study_info import StudyInfo, describe_study, info_from_tags, info_tags
 from tunetrack.tracking.trial_run import now
 from tunetrack.tracking.views import SavedView, write_view
-from tunetrack.tracking.writer import BackgroundWriter, Place, WriterLimits, WriterStatus
 
 __all__ = ["SCRATCH", "TrackingStore"]
 

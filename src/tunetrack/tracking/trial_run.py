@@ -12,8 +12,8 @@ from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
 from tunetrack.tracking.commands import Decision, End, Files, Group, Log, Point, RunRef
 from tunetrack.tracking.names import HEALTHY, RUN_STATUS, Tag
+from tunetrack.tracking.sending.writer import BackgroundWriter
 from tunetrack.tracking.study_info import StudyInfo
-from tunetrack.tracking.writer import BackgroundWriter
 
 __all__ = ["Ending", "TrialRun", "now", "points"]
 

@@ -11,10 +11,10 @@ import pytest
 
 from tracking_support import epoch, evaluation
 from tunetrack.spec.records import EpochRecord
-from tunetrack.tracking import svg
 from tunetrack.tracking.artifacts import confusion_table
-from tunetrack.tracking.confusion import confusion_figure
-from tunetrack.tracking.curves import curves_figure
+from tunetrack.tracking.figures import svg
+from tunetrack.tracking.figures.confusion import confusion_figure
+from tunetrack.tracking.figures.curves import curves_figure
 
 
 def words(figure: bytes) -> list[str]:

@@ -14,10 +14,10 @@ import pytest
 
 from tunetrack.tracking.commands import Command, Decision, End, Files, Group, Log, RunRef, Work, decode, encode, merge
 from tunetrack.tracking.names import RunStatus
-from tunetrack.tracking.overflow import WriterLimits
-from tunetrack.tracking.sources import DeadSpool
-from tunetrack.tracking.spool import Spool
-from tunetrack.tracking.spool_file import SpoolFile, spool_names
+from tunetrack.tracking.sending.overflow import WriterLimits
+from tunetrack.tracking.sending.sources import DeadSpool
+from tunetrack.tracking.sending.spool import Spool
+from tunetrack.tracking.sending.spool_file import SpoolFile, spool_names
 
 RUN = RunRef("1", key="study/0")
 OTHER = RunRef("1", key="study/1")
@@ -138,7 +138,7 @@ def test_the_spool_of_a_living_process_is_left_alone_and_spools_come_by_age(tmp_
 
 def test_a_forked_child_does_not_keep_the_spool_of_its_dead_parent(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from tunetrack.tracking.spool_file import SpoolFile;"
+        "import os, sys, time; from pathlib import Path; from tunetrack.tracking.sending.spool_file import SpoolFile;"
         "file = SpoolFile.create(Path(sys.argv[1]));"
         "pid = os.fork();"
         "time.sleep(60) if not pid else (print(pid, flush=True), os.kill(os.getpid(), 9))"
@@ -283,8 +283,8 @@ _FILE_LIMIT = """
 import resource, sys
 from pathlib import Path
 from tunetrack.tracking.commands import Log, RunRef
-from tunetrack.tracking.overflow import WriterLimits
-from tunetrack.tracking.spool import Spool
+from tunetrack.tracking.sending.overflow import WriterLimits
+from tunetrack.tracking.sending.spool import Spool
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
 spool = Spool(Path(sys.argv[1]), WriterLimits())
 for step in range(100):

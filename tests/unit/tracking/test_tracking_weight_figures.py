@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tunetrack.spec.weight_records import BINS, WeightRecord, WeightStats
-from tunetrack.tracking import svg
-from tunetrack.tracking.weight_depth import depth_figure, depth_profiles
-from tunetrack.tracking.weight_histograms import histograms_figure, quantiles, spreads
-from tunetrack.tracking.weight_layers import layers_figure
-from tunetrack.tracking.weight_time import COLUMNS, timeline
+from tunetrack.tracking.figures import svg
+from tunetrack.tracking.figures.weight_depth import depth_figure, depth_profiles
+from tunetrack.tracking.figures.weight_histograms import histograms_figure, quantiles, spreads
+from tunetrack.tracking.figures.weight_layers import layers_figure
+from tunetrack.tracking.figures.weight_time import COLUMNS, timeline
 from weight_support import Walk, walked_trial
 
 FIGURES = (histograms_figure, depth_figure, layers_figure)

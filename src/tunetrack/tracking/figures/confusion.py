@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetrack.spec.records import Evaluation
-from tunetrack.tracking import svg
+from tunetrack.tracking.figures import svg
 
 __all__ = ["confusion_figure"]
 

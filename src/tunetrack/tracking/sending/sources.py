@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tunetrack.tracking.commands import Command, Decision, Files, Group, Work, encode
-from tunetrack.tracking.spool_file import Mark, SpoolFile
+from tunetrack.tracking.sending.spool_file import Mark, SpoolFile
 
 __all__ = ["DeadSpool", "Source"]
 

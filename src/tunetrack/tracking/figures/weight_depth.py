@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetrack.spec.weight_records import BlockSteps, TensorKind, WeightLayout, WeightStats
-from tunetrack.tracking import svg
+from tunetrack.tracking.figures import svg
 
 __all__ = ["Profile", "depth_figure", "depth_profiles"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetrack.spec.weight_records import BINS, TensorInfo, TensorKind, WeightRecord, WeightStats
-from tunetrack.tracking import svg
-from tunetrack.tracking.weight_time import Timeline, timeline
+from tunetrack.tracking.figures import svg
+from tunetrack.tracking.figures.weight_time import Timeline, timeline
 
 __all__ = ["Spread", "histograms_figure", "spreads"]
 

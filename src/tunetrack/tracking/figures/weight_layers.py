@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetrack.spec.weight_records import TensorKind, WeightStats
-from tunetrack.tracking import svg
-from tunetrack.tracking.weight_time import timeline
+from tunetrack.tracking.figures import svg
+from tunetrack.tracking.figures.weight_time import timeline
 
 __all__ = ["layers_figure"]
 

@@ -1,7 +1,7 @@
 """Knows what callers see of the way into a tracking store: they write down and go on; a thread of its own sends.
 
-Everything is on disk before a call returns (`tracking.spool`), survives a kill -9 of this process, and is sent in order
-(`tracking.sender`), by the next process where need be. A store that fails is never a caller's trouble.
+Everything is on disk before a call returns (`spool`), survives a kill -9 of this process, and is sent in order
+(`sender`), by the next process where need be. A store that fails is never a caller's trouble.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pathlib import Path
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.commands import Command, RunRef
-from tunetrack.tracking.delivery import Delivery
 from tunetrack.tracking.failures import describe
-from tunetrack.tracking.overflow import WriterLimits
-from tunetrack.tracking.performer import Performer
-from tunetrack.tracking.sender import Sender
-from tunetrack.tracking.sources import DeadSpool
-from tunetrack.tracking.spool import Spool
-from tunetrack.tracking.spool_file import SpoolFile, spool_names
+from tunetrack.tracking.sending.delivery import Delivery
+from tunetrack.tracking.sending.overflow import WriterLimits
+from tunetrack.tracking.sending.performer import Performer
+from tunetrack.tracking.sending.sender import Sender
+from tunetrack.tracking.sending.sources import DeadSpool
+from tunetrack.tracking.sending.spool import Spool
+from tunetrack.tracking.sending.spool_file import SpoolFile, spool_names
 
 __all__ = ["BackgroundWriter", "Place", "WriterLimits", "WriterStatus"]
 

@@ -11,8 +11,8 @@ from typing import Protocol
 from tunetrack.tracking.commands import Group, Log, RunRef, Work
 from tunetrack.tracking.failures import Verdict, describe, judge
 from tunetrack.tracking.names import Tag
-from tunetrack.tracking.performer import Performer
-from tunetrack.tracking.sources import Source
+from tunetrack.tracking.sending.performer import Performer
+from tunetrack.tracking.sending.sources import Source
 
 __all__ = ["Delivery", "Surroundings"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from tunetrack.tracking.artifacts import written
 from tunetrack.tracking.commands import Command, Files, Group, Work, decode, encode
 from tunetrack.tracking.failures import describe
-from tunetrack.tracking.overflow import Overflow, WriterLimits
-from tunetrack.tracking.sources import Source
-from tunetrack.tracking.spool_file import Mark, SpoolFile
+from tunetrack.tracking.sending.overflow import Overflow, WriterLimits
+from tunetrack.tracking.sending.sources import Source
+from tunetrack.tracking.sending.spool_file import Mark, SpoolFile
 
 __all__ = ["Spool"]
 

@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from tunetrack.tracking.commands import RunRef, merge
-from tunetrack.tracking.delivery import Delivery, Surroundings
 from tunetrack.tracking.failures import describe
-from tunetrack.tracking.sources import DeadSpool, Source
-from tunetrack.tracking.spool import Spool
+from tunetrack.tracking.sending.delivery import Delivery, Surroundings
+from tunetrack.tracking.sending.sources import DeadSpool, Source
+from tunetrack.tracking.sending.spool import Spool
 
 __all__ = ["Sender"]
 

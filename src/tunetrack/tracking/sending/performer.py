@@ -21,7 +21,7 @@ from tunetrack.tracking.commands import End, Files, Group, Inputs, Log, OpenTria
 from tunetrack.tracking.datasets import dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 from tunetrack.tracking.names import RunStatus, Tag
-from tunetrack.tracking.sources import Source
+from tunetrack.tracking.sending.sources import Source
 
 __all__ = ["Performer"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tunetrack.spec.records import EpochRecord
-from tunetrack.tracking import svg
+from tunetrack.tracking.figures import svg
 
 __all__ = ["curves_figure"]
 

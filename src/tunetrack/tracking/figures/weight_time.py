@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetrack.spec.weight_records import WeightRecord
-from tunetrack.tracking import svg
+from tunetrack.tracking.figures import svg
 
 __all__ = ["COLUMNS", "Timeline", "timeline"]
 

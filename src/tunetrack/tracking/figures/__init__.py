@@ -1,0 +1,1 @@
+"""The figures that every trial leaves behind, as plain SVG (decision 0003)."""
