@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,15 +10,12 @@ from mlflow.entities import Run
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.failures import translated
-from tunetrack.tracking.mlflow_calls import equals
+from tunetrack.tracking.lookups import runs_with_tags
 from tunetrack.tracking.names import RunKind, RunStatus, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
 
 __all__ = ["TrialRunRow", "delete_run", "study_status", "study_trials"]
-
-#: MLflow gives at most this many runs at a time.
-_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,8 @@ def study_trials(store: TrackingStore, study_run_id: str) -> list[TrialRunRow]:
     """
     with translated(f"find the trials of the study run {study_run_id}", store.uri):
         experiment = store.client.get_run(study_run_id).info.experiment_id
-        rows = [_row(run) for run in _runs(store, experiment, study_run_id)]
+        wanted = {Tag.PARENT: study_run_id, Tag.KIND: RunKind.TRIAL.value}
+        rows = [_row(run) for run in runs_with_tags(store, [experiment], wanted)]
     return sorted(rows, key=lambda row: (row.number, row.start, row.run_id))
 
 
@@ -80,17 +78,6 @@ def delete_run(store: TrackingStore, run_id: str) -> None:
     """
     with translated(f"delete the run {run_id}", store.uri):
         store.calls.delete_run(run_id)
-
-
-def _runs(store: TrackingStore, experiment: str, study_run_id: str) -> Iterator[Run]:
-    wanted = equals({Tag.PARENT: study_run_id, Tag.KIND: RunKind.TRIAL.value})
-    token = None
-    while True:
-        found = store.client.search_runs([experiment], wanted, max_results=_PAGE, page_token=token)
-        yield from found
-        token = found.token
-        if not token:
-            return
 
 
 def _row(run: Run) -> TrialRunRow:

@@ -1,12 +1,12 @@
-"""Knows how to find single things of a study again: the runs of its trials, a file of a run."""
+"""Knows how to find things of a study again: all runs with certain tags, the runs of its trials, a file of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from tunetrack.tracking.artifacts import scratch
@@ -15,10 +15,29 @@ from tunetrack.tracking.mlflow_calls import equals
 from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.store import TrackingStore
 
-__all__ = ["log_run_metrics", "read_artifact", "trial_runs", "write_artifact"]
+__all__ = ["RUNS_PAGE", "log_run_metrics", "read_artifact", "runs_with_tags", "trial_runs", "write_artifact"]
 
-#: MLflow gives at most this many runs at a time.
-_PAGE = 1000
+#: MLflow gives at most this many runs at a time, and without a page token silently no more.
+RUNS_PAGE = 1000
+
+
+def runs_with_tags(
+    store: TrackingStore, experiments: Sequence[str], tags: Mapping[str, str], page: int = RUNS_PAGE
+) -> Iterator[Run]:
+    """All active runs of these experiments that have all these tags, the oldest first.
+
+    Raises:
+        MlflowException: the store failed.
+    """
+    token = None
+    while True:
+        found = store.client.search_runs(
+            list(experiments), equals(tags), max_results=page, order_by=["attributes.start_time ASC"], page_token=token
+        )
+        yield from found
+        token = found.token
+        if not token:
+            return
 
 
 def trial_runs(store: TrackingStore, study_run_id: str) -> dict[int, str]:
@@ -27,19 +46,11 @@ def trial_runs(store: TrackingStore, study_run_id: str) -> dict[int, str]:
     Raises:
         TrackingError: the store failed, or it has no such study run.
     """
-    runs: dict[int, str] = {}
     with translated(f"find the trials of the study run {study_run_id}", store.uri):
         experiment = store.client.get_run(study_run_id).info.experiment_id
-        wanted = equals({Tag.PARENT: study_run_id, Tag.KIND: RunKind.TRIAL.value})
-        token = None
-        while True:
-            found = store.client.search_runs(
-                [experiment], wanted, max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
-            )
-            runs |= {int(run.data.tags[Tag.TRIAL_NUMBER]): str(run.info.run_id) for run in found}
-            token = found.token
-            if not token:
-                return runs
+        wanted = {Tag.PARENT: study_run_id, Tag.KIND: RunKind.TRIAL.value}
+        found = runs_with_tags(store, [experiment], wanted)
+        return {int(run.data.tags[Tag.TRIAL_NUMBER]): str(run.info.run_id) for run in found}
 
 
 def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -14,8 +14,7 @@ from mlflow.entities import Run
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
-from tunetrack.tracking.lookups import read_artifact
-from tunetrack.tracking.mlflow_calls import equals
+from tunetrack.tracking.lookups import RUNS_PAGE, read_artifact, runs_with_tags
 from tunetrack.tracking.names import HEALTHY, File, RunKind, StudyState, Tag
 from tunetrack.tracking.store import TrackingStore
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
@@ -37,9 +36,6 @@ __all__ = [
 ]
 
 State = TypeVar("State", StudyState, TrialState)
-
-#: MLflow gives at most this many runs at a time, and without a page token silently no more.
-_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ class StudyTable:
         )
 
 
-def list_studies(store: TrackingStore, page: int = _PAGE) -> tuple[StudyRow, ...]:
+def list_studies(store: TrackingStore, page: int = RUNS_PAGE) -> tuple[StudyRow, ...]:
     """All studies of all experiments, newest first; of a study with several parent runs, the newest.
 
     Args:
@@ -134,7 +130,7 @@ def list_studies(store: TrackingStore, page: int = _PAGE) -> tuple[StudyRow, ...
     with translated("list the studies", store.uri):
         experiments = _experiments(store)
         tags = {Tag.KIND: RunKind.STUDY.value}
-        runs = list(_search(store, list(experiments), tags, page)) if experiments else []
+        runs = list(runs_with_tags(store, list(experiments), tags, page)) if experiments else []
     rows: dict[tuple[str, str], StudyRow] = {}
     for run in sorted(runs, key=lambda run: int(run.info.start_time), reverse=True):
         row = _study_row(run, experiments[run.info.experiment_id])
@@ -142,7 +138,7 @@ def list_studies(store: TrackingStore, page: int = _PAGE) -> tuple[StudyRow, ...
     return tuple(rows.values())
 
 
-def read_study(store: TrackingStore, study: str, experiment: str | None = None, page: int = _PAGE) -> StudyTable:
+def read_study(store: TrackingStore, study: str, experiment: str | None = None, page: int = RUNS_PAGE) -> StudyTable:
     """One study with all its trials, finished or not.
 
     Args:
@@ -164,7 +160,7 @@ def read_study(store: TrackingStore, study: str, experiment: str | None = None, 
     parent = found[0]
     tags = {Tag.PARENT: parent.run_id, Tag.KIND: RunKind.TRIAL.value}
     with translated(f"read the trials of {study!r}", store.uri):
-        runs = list(_search(store, [parent.experiment_id], tags, page))
+        runs = list(runs_with_tags(store, [parent.experiment_id], tags, page))
     rows = sorted((_trial_row(run, parent.info) for run in runs), key=lambda row: row.start)
     latest = {row.number: row for row in rows}  # a trial has two runs only where a crash hid the first one
     return StudyTable(parent, tuple(latest[number] for number in sorted(latest)))
@@ -260,21 +256,11 @@ def _experiments(store: TrackingStore) -> dict[str, str]:
     names: dict[str, str] = {}
     token = None
     while True:
-        found = store.client.search_experiments(max_results=_PAGE, page_token=token)
+        found = store.client.search_experiments(max_results=RUNS_PAGE, page_token=token)
         names |= {str(experiment.experiment_id): str(experiment.name) for experiment in found}
         token = found.token
         if not token:
             return names
-
-
-def _search(store: TrackingStore, experiments: list[str], tags: Mapping[str, str], page: int) -> Iterator[Run]:
-    token = None
-    while True:
-        found = store.client.search_runs(experiments, equals(tags), max_results=page, page_token=token)
-        yield from found
-        token = found.token
-        if not token:
-            return
 
 
 def _study_row(run: Run, experiment: str) -> StudyRow:
