@@ -137,7 +137,7 @@ CASES: tuple[Case, ...] = (
     *_kills(f"{_CLAIMS}._take_new", 3),
     *_kills("tunetrack.ledger.distributions:suggest_config", 3),
     *_kills("tunetrack.ledger.leased:LeasedStorage.write", 3),
-    *_errors(f"{_OPTUNA}.create_new_trial", 3, "engine locked, disk full"),
+    *_errors(f"{_OPTUNA}._create_new_trial", 3, "engine locked, disk full"),
     *_errors("tunetrack.ledger.distributions:suggest_config", 3, "memory"),
     # a trial trains
     *_kills(f"{_MLFLOW}.create_run", 4),
@@ -175,9 +175,10 @@ CASES: tuple[Case, ...] = (
     *_kills("tunetrack.api.reports:report_files", 1),
     # it is stopped, or goes on
     *_kills(f"{_LEDGER}.release", 1, "stop"),
+    *_kills(f"{_CLAIMS}.give_back", 1, "stop"),
     *_kills(f"{_RUNS}:StudyRun.killed", 1, "stop"),
     *_kills(f"{_LEDGER}.reclaim", 1, "resume"),
-    *_kills(f"{_CLAIMS}.give_back", 1, "resume"),
+    *_kills(f"{_CLAIMS}._bury", 1, "resume"),
     *_kills(f"{_CLAIMS}._take_again", 1, "resume"),
     *_kills("tunetrack.tracking.sending.sources:DeadSpool._decide", 1, "resume"),
     *_kills("tunetrack.training.fitting:Fit.resume", 1, "resume"),
