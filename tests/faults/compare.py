@@ -65,7 +65,10 @@ def compare(seen: HomeSeen, name: str, whole: HomeSeen, whole_name: str, leave_o
         whole_name: its name there.
         leave_out: numbers of trials that the fault was meant to change, which need only be in order by themselves.
     """
-    found = audit(seen, whole.files)
+    # The files of each study, under its own name.
+    found = audit(
+        seen, frozenset(f.replace(whole_name, other) for f in whole.files for other in (whole_name, *seen.studies))
+    )
     if name not in seen.studies:
         found.differs("study", "there is none" if not found.orphans else "it cannot be read")
         return found
@@ -134,25 +137,27 @@ def find_differences(found: Found, study: StudySeen, whole: StudySeen, leave_out
     """Adds where a study is not what the uninterrupted one is."""
     for number in sorted(study.trials.keys() - whole.trials.keys()):
         found.duplicates.append(f"trial {number} ({study.trials[number].state}) is beyond the budget")
+    names = {study.name: "STUDY"}, {whole.name: "STUDY"}
     for number in sorted(whole.trials.keys() - set(leave_out)):
         if number in study.trials:
-            _compare_trial(found, study.trials[number], whole.trials[number])
+            _compare_trial(found, study.trials[number], whole.trials[number], names)
         else:
             found.differs(number, "there is no such trial")
     if leave_out:
         return  # what the study says of all trials together differs too
     for text in _unequal("in the ledger: ", study.facts, whole.facts):
         found.differs("study", text)
-    names = {study.name: "STUDY"}, {whole.name: "STUDY"}
     _compare_runs(found, "study", study.runs, whole.runs, names)
     if Counter(study.models) != Counter(whole.models):
         found.differs("study", f"models {study.models}, not {whole.models}")
 
 
-def _compare_trial(found: Found, trial: TrialSeen, whole: TrialSeen) -> None:
+def _compare_trial(
+    found: Found, trial: TrialSeen, whole: TrialSeen, names: tuple[Mapping[str, str], Mapping[str, str]]
+) -> None:
     for text in _unequal("in the ledger: ", trial.facts, whole.facts):
         found.differs(trial.number, text)
-    _compare_runs(found, trial.number, trial.runs, whole.runs)
+    _compare_runs(found, trial.number, trial.runs, whole.runs, names)
 
 
 def _compare_runs(
@@ -160,7 +165,7 @@ def _compare_runs(
     who: object,
     runs: tuple[RunSeen, ...],
     whole_runs: tuple[RunSeen, ...],
-    names: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
+    names: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> None:
     """The first run stands for all; a second one has been noted as a duplicate."""
     (whole,) = whole_runs

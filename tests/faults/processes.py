@@ -26,7 +26,10 @@ __all__ = ["TARGETS", "Late", "Running", "Scratch"]
 HOOKS = Path(__file__).parent / "hooks"
 
 #: Epochs of a tenth of a second would mostly go without a checkpoint, and there would be little to lose.
-SETTINGS = {"tunetrack.study.trial": {"CHECKPOINT_SHARE": 0.2, "FIRST_COST": 0.0}}
+SETTINGS = {
+    "tunetrack.study.trial": {"CHECKPOINT_SHARE": 0.2, "FIRST_COST": 0.0},
+    "tunetrack.study.worker": {"ROOM_SECONDS": 3.0},
+}
 MARK = "TUNETRACK_FAULTS_MARK"
 
 #: Whom a fault hits. Where there is no supervisor, the one process is all of them.

@@ -132,6 +132,7 @@ class _Run:
         self._fit, self._objectives, self._watch, self._model = fit, objectives, watch, model
         self._records: list[EpochRecord] = []
         self._told: TrialConditions | None = None
+        self._told_unsaved = False
         self._judge = HealthJudge(fit.config.weights.health)
 
     def result(self) -> TrialResult:
@@ -188,15 +189,26 @@ class _Run:
             so_far.append(record)
             now = time.perf_counter()
             due = (now - began) * CHECKPOINT_SHARE >= spent + cost or self._watch.stopping()
+            saved = False
             if path is not None and due:
-                try:
-                    self._fit.save(path, so_far)
-                except CheckpointError as error:
-                    self._watch.note(f"{error}. Training goes on; should it be interrupted, it will begin anew.")
-                    path = None
+                saved = self._save(path, so_far)
                 cost = time.perf_counter() - now
                 spent += cost
-            yield record, path is not None and not due
+            yield record, path is not None and not saved
+
+    def _save(self, path: Path, so_far: Sequence[EpochRecord]) -> bool:
+        """Whether a checkpoint could be written; the first one that could not be is told."""
+        try:
+            self._fit.save(path, so_far)
+        except CheckpointError as error:
+            if not self._told_unsaved:
+                self._watch.note(
+                    f"{error}. Training goes on; should it be interrupted, the epochs since the last checkpoint are "
+                    "trained again."
+                )
+            self._told_unsaved = True
+            return False
+        return True
 
     def _tell(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         for finding in findings:

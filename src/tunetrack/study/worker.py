@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError, LeaseLostError
+from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError, LeaseLostError, TrackingError
 from tunetrack.ledger import Ledger, Ticket
 from tunetrack.spec import (
     EpochRecord,
@@ -27,10 +27,14 @@ from tunetrack.study.progress import Progress
 from tunetrack.study.repair import write_end
 from tunetrack.study.stopping import StopSignals
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
-from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
+from tunetrack.tracking import Ending, StudyRun, TrialArtifacts, TrialRun
 from tunetrack.training import ResidentData
 
 __all__ = ["Worker", "trial_artifacts"]
+
+#: How long a study waits for room on the disk before it stops, and how often it looks, seconds.
+ROOM_SECONDS = 600.0
+_LOOK_SECONDS = 1.0
 
 
 @dataclass
@@ -125,8 +129,10 @@ class Worker:
         trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
         self.progress.trial_started(ticket.number, config)
         try:
-            result = self._watched(ticket, config, trial)
-            self._end(ticket, trial, result.outcome, config_key(config), trial_artifacts(config, result))
+            with self._given_back(ticket, trial):
+                result = self._result(ticket, config, trial)
+                ending = self._kept(trial.ending(result.outcome, trial_artifacts(config, result)), ticket)
+            self._end(ticket, ending, result.outcome, config_key(config))
         except LeaseLostError as error:
             trial.abandon()
             self.progress.note(f"{error}. What was found here does not count.")
@@ -137,28 +143,49 @@ class Worker:
                 checkpoint.parent.rmdir()
         self.progress.trial_finished(ticket.number, result.outcome)
 
-    def _watched(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
+    @contextlib.contextmanager
+    def _given_back(self, ticket: Ticket, trial: TrialRun) -> Iterator[None]:
+        """Gives a trial back that is interrupted, or whose result cannot be kept: it will be run again."""
         try:
-            return self._result(ticket, config, trial)
-        except InterruptedStudyError as interrupt:
+            yield
+        except (InterruptedStudyError, TrackingError) as error:
             self.ledger.release(ticket)
-            trial.finish(TrialOutcome(TrialState.KILLED, reason=str(interrupt)))
+            trial.finish(TrialOutcome(TrialState.KILLED, reason=str(error)))
             raise
 
-    def _end(
-        self,
-        ticket: Ticket,
-        trial: TrialRun,
-        outcome: TrialOutcome,
-        key: str | None = None,
-        artifacts: TrialArtifacts | None = None,
-    ) -> None:
+    def _kept(self, ending: Ending, ticket: Ticket) -> Ending:
+        """What ends a trial, once it is on the disk.
+
+        Raises:
+            InterruptedStudyError: a signal came while waiting for room.
+            TrackingError: the disk has stayed full.
+        """
+        deadline = time.monotonic() + ROOM_SECONDS
+        if not ending.on_disk:
+            self.progress.note(
+                f"the disk is full, so the result of trial {ticket.number} cannot be kept; free some space. The study "
+                f"waits for that for up to {ROOM_SECONDS / 60:.0f} minutes"
+            )
+        try:
+            while not ending.write():
+                self.stop.check()
+                if time.monotonic() >= deadline:
+                    raise TrackingError(
+                        f"the disk has been full for {ROOM_SECONDS / 60:.0f} minutes. Nothing is lost: free some "
+                        f"space, and `tunetrack resume {self.ledger.name}` goes on with trial {ticket.number}"
+                    )
+                time.sleep(_LOOK_SECONDS)
+        except (InterruptedStudyError, TrackingError):
+            ending.drop()
+            raise
+        return ending
+
+    def _end(self, ticket: Ticket, ending: Ending, outcome: TrialOutcome, key: str | None = None) -> None:
         """Ends a trial in the ledger and in MLflow, or, should this process die on the way, in neither or both.
 
         What is to be sent to MLflow lies on the disk before the ledger is told, and counts only once it has been: after
         a crash in between, the next start looks into the ledger and sends it or throws it away.
         """
-        ending = trial.ending(outcome, artifacts)
         try:
             self.ledger.tell(ticket, outcome, key)
         except LeaseLostError:
@@ -203,7 +230,9 @@ class Worker:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
         params = flatten(ticket.config, self.spec.searched_paths)
         trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
-        self._end(ticket, trial, outcome)
+        with self._given_back(ticket, trial):
+            ending = self._kept(trial.ending(outcome), ticket)
+        self._end(ticket, ending, outcome)
         self.progress.trial_finished(ticket.number, outcome)
 
 

@@ -85,6 +85,8 @@ class StudyRun:
         with self.writer.on_callers_account():
             if folder := self.writer.put(files):
                 self.writer.submit(Files(self._run, folder))
+            else:
+                self.writer.count_lost()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Queue metrics of the study as a whole, such as the best value so far."""

@@ -22,16 +22,43 @@ _RUN_ID_SECONDS = 60.0
 
 
 class Ending:
-    """How a trial has ended, on disk but not sent. `send` it once the search state knows the outcome too.
+    """How a trial has ended, written down but not sent. `send` it once the search state knows the outcome too.
 
     Should the process die before it has said either, whoever takes up its spool sends the ending if the search state
     knows the trial as finished, and forgets it else.
+
+    Attributes:
+        on_disk: whether all of it is on the disk itself, and not in memory, or nowhere, because that is full.
     """
 
-    def __init__(self, writer: BackgroundWriter, group: str) -> None:
+    def __init__(self, writer: BackgroundWriter, number: int, log: Log, end: End, files: Mapping[str, bytes]) -> None:
         self._writer = writer
-        self._group = group
-        self._decided = False
+        self._number = number
+        self._log, self._end = log, end
+        self._files = files
+        self._group, self._decided = "", True
+        self._whole = self.on_disk = False
+        self.write()
+
+    def write(self) -> bool:
+        """Write it down, in place of what was written before where that is not on the disk; gives `on_disk`.
+
+        Raises:
+            TrackingError: the writer is closed, or belongs to the parent process.
+        """
+        if self._group and (self.on_disk or not self._writer.settle()):
+            return self.on_disk
+        with self._writer.on_callers_account():
+            self._decide(False)
+            self._group, self._decided = uuid.uuid4().hex, False
+            parts: list[Log | Files | End] = [self._log]
+            folder = self._writer.put(self._files) if self._files else None
+            if folder is not None:
+                parts.append(Files(self._log.run, folder))
+            self._whole = folder is not None or not self._files
+            group = Group(self._group, self._number, self._end.at, (*parts, self._end))
+            self.on_disk = self._writer.submit(group, durable=True) and self._whole
+        return self.on_disk
 
     def send(self) -> None:
         """Release it; returns at once. A second decision has no effect.
@@ -39,7 +66,10 @@ class Ending:
         Raises:
             TrackingError: the writer is closed, or belongs to the parent process.
         """
-        self._decide(True)
+        if not self._whole:
+            self._writer.count_lost()
+        with self._writer.on_callers_account():
+            self._decide(True)
 
     def drop(self) -> None:
         """Forget it: the trial is run again, or another worker has it now. A second decision has no effect.
@@ -47,13 +77,13 @@ class Ending:
         Raises:
             TrackingError: the writer is closed, or belongs to the parent process.
         """
-        self._decide(False)
+        with self._writer.on_callers_account():
+            self._decide(False)
 
     def _decide(self, send: bool) -> None:
         if not self._decided:
             self._decided = True
-            with self._writer.on_callers_account():
-                self._writer.submit(Decision(self._group, send))
+            self._writer.submit(Decision(self._group, send))
 
 
 class TrialRun:
@@ -142,8 +172,8 @@ class TrialRun:
     def ending(self, outcome: TrialOutcome, artifacts: TrialArtifacts | None = None) -> Ending:
         """Write down the final metrics, the artifacts, the state and the end of the run, all of it or nothing.
 
-        It is on the disk itself when this returns, and not sent before `Ending.send`. Epochs that were held are part of
-        it, unless the trial was KILLED: they will be trained again.
+        It is on the disk itself when this returns, unless that is full (`Ending.on_disk`), and not sent before
+        `Ending.send`. Epochs that were held are part of it, unless the trial was KILLED: they will be trained again.
 
         Args:
             outcome: how the trial ended; its values become the metric ``objective`` (``objective/<metric>`` where
@@ -159,18 +189,12 @@ class TrialRun:
             log = Log(
                 self._run, self._held_points() + self._final_points(outcome, end), tags=self._tags(outcome, leaves)
             )
-            parts: list[Log | Files | End] = [log]
             title = f"{self._study.name}  {self.name}"
             if outcome.state is not TrialState.COMPLETE:
                 title += f"  ({outcome.state.value})"
             files = trial_files(title, self._epochs, leaves)
-            if files and (folder := self._writer.put(files)):
-                parts.append(Files(self._run, folder))
-            group = uuid.uuid4().hex
-            parts.append(End(self._run, RUN_STATUS[outcome.state], end))
-            self._writer.submit(Group(group, self.number, end, tuple(parts)), durable=True)
             self._forget(self)
-        return Ending(self._writer, group)
+        return Ending(self._writer, self.number, log, End(self._run, RUN_STATUS[outcome.state], end), files)
 
     def _held_points(self) -> tuple[Point, ...]:
         # Under the epoch's own time: a trial that goes on from a checkpoint gives the same points again, and MLflow

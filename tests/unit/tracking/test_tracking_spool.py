@@ -275,7 +275,24 @@ def test_what_neither_disk_nor_memory_has_room_for_is_counted(tmp_path: Path) ->
     assert (spool.lost, spool.pending, len(spool.news)) == (7, 3, 2)
     assert steps(everything(spool)) == [0, 1, 2]
     assert spool.put({"large": bytes(80 << 20)}) is None
-    assert spool.lost == 8
+    assert spool.lost == 7
+    spool.append([log(10)])
+    assert (spool.close(), spool.unkept) == (0, 1)
+
+
+def test_what_is_being_sent_from_memory_is_on_the_disk_as_soon_as_there_is_room(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    spool = Spool(tmp_path / "file" / "spool", WriterLimits())
+    assert not spool.append([log(0), log(1)])
+    assert steps(spool.take()) == [0, 1]  # and the store is away now
+    (tmp_path / "file").unlink()
+    assert not spool.settle()  # the disk gets a rest
+    spool._retry_at = 0.0
+    assert spool.append([log(2)])
+    assert spool.settle()
+    spool.commit()
+    assert spool.pending == 3
+    assert steps(everything(spool)) == [0, 1, 2]  # again, which MLflow stores once
     assert spool.close() == 0
 
 

@@ -32,7 +32,12 @@ class Spool(Source):
     """This process's own spool. Callers append from any thread, one sender takes.
 
     A disk that cannot be written is no error: commands then go to memory, in their order and up to a limit, and what is
-    beyond that is counted as lost. `news` has sentences about it.
+    beyond that is counted as lost. They go to the disk as soon as it has room. `news` has sentences about it.
+
+    Attributes:
+        pending: commands that have not been dealt with.
+        lost: commands for which neither disk nor memory had room.
+        unkept: commands that were in memory alone when the spool was given up.
     """
 
     careful = False
@@ -51,28 +56,32 @@ class Spool(Source):
         self._taken_from_memory = False
         self.pending = 0
         self.lost = 0
+        self.unkept = 0
         self.news: deque[str] = deque()
         self._on_disk(lambda _: None)
 
-    def append(self, commands: Sequence[Command]) -> None:
-        """Write commands down, next to each other."""
+    def append(self, commands: Sequence[Command]) -> bool:
+        """Write commands down, next to each other; whether they are on the disk."""
         lines = [encode(command) for command in commands]
         together = lines[0] if len(lines) == 1 else b"".join(lines)
         with self._lock:
+            if self._memory:
+                self._return_to_disk()
             if not self._memory and self._on_disk(lambda file: file.append(together)):
                 self.pending += len(lines)
-            else:
-                pairs = zip(commands, lines, strict=True)
-                self.pending += sum(self._remember(command, line) for command, line in pairs)
+                return True
+            pairs = zip(commands, lines, strict=True)
+            self.pending += sum(self._remember(command, line) for command, line in pairs)
+            return False
 
     def put(self, files: Mapping[str, bytes]) -> str | None:
         """Keep files, for the `Files` command that is appended next; on the disk itself, unless that is full.
 
         Returns:
-            The name of their folder; None where there is no room for them, and they are lost.
+            The name of their folder; None where there is no room for them.
         """
         name = f"{next(self._numbers):06d}"
-        if self._file is not None and not self._broken:
+        if self._file is not None and not self._rests():
             try:
                 self._file.put(name, files)  # takes milliseconds, so other threads may append meanwhile
                 return name
@@ -80,23 +89,27 @@ class Spool(Source):
                 with self._lock:
                     self._fail(error)
         with self._lock:
-            if self._memory.add_files(name, files):
-                return name
-            self._lose()
-        return None
+            return name if self._memory.add_files(name, files) else None
+
+    def lose(self, count: int = 1) -> None:
+        """Count what was given up for want of room."""
+        if count and not self.lost:
+            self.news.append("entries for MLflow are being lost: neither the disk nor the memory has room for them")
+        self.lost += count
 
     def take(self) -> list[Work | Group]:
         """The next commands; those on disk are older than those in memory."""
-        self._return_to_disk()
+        with self._lock:
+            self._return_to_disk()
         entries = self._file.read() if self._file is not None else []
         found: list[tuple[Command, Mark]] = [(entry.command, entry.start) for entry in entries]
         self._taken, self._taken_from_memory = len(entries), not entries
         if not entries and self._memory:
             with self._lock:
                 lines = self._memory.first(_ROUND)
+                self._taken = len(lines)
             nowhere = self._file.next if self._file is not None else Mark()
             found = [(command, nowhere) for line in lines if (command := decode(line[:-1])) is not None]
-            self._taken = len(lines)
         return list(self._executable(found))
 
     def commit(self) -> None:
@@ -122,7 +135,13 @@ class Spool(Source):
         """The folder of a `Files` command, written from memory where it is kept there."""
         return self._written(name) if name in self._memory.files else super().folder(name)
 
-    def sync(self) -> None:
+    def settle(self) -> bool:
+        """Bring to the disk what is in memory; whether nothing is left there."""
+        with self._lock:
+            self._return_to_disk()
+            return not self._memory
+
+    def sync(self) -> bool:
         """Bring what was appended to the disk itself; where that fails, the crash of the machine may cost entries."""
         try:
             if self._file is not None:
@@ -130,6 +149,8 @@ class Spool(Source):
         except OSError as error:
             with self._lock:
                 self._fail(error)
+            return False
+        return True
 
     def close(self) -> int:
         """Give the spool up: for good where everything was sent, else to the next process.
@@ -137,20 +158,24 @@ class Spool(Source):
         Returns:
             How many commands wait on disk.
         """
-        self._retry_at = 0.0
-        self._return_to_disk()
-        in_memory = len(self._memory.lines)
-        self._lose(in_memory)
-        waiting = self.pending - in_memory
+        with self._lock:
+            self._retry_at = 0.0
+            self._return_to_disk()
+            self.unkept = len(self._memory.lines)
+            self.pending -= self.unkept
         if self._file is not None:
-            self._file.close(remove=waiting == 0 and not self._held)
+            self._file.close(remove=self.pending == 0 and not self._held)
             with contextlib.suppress(OSError):  # others have spools in this folder
                 self._folder.rmdir()
-        return waiting
+        return self.pending
+
+    def _rests(self) -> bool:
+        """Whether the disk has just failed, and is left alone for a moment."""
+        return self._broken and time.monotonic() < self._retry_at
 
     def _on_disk(self, write: Callable[[SpoolFile], None]) -> bool:
         """Whether `write` could be done; false at once while a disk that has just failed gets a rest."""
-        if self._broken and time.monotonic() < self._retry_at:
+        if self._rests():
             return False
         try:
             if self._file is None:
@@ -163,9 +188,11 @@ class Spool(Source):
         return True
 
     def _return_to_disk(self) -> None:
-        with self._lock:
-            if self._memory and self._on_disk(self._write_down):
-                self._memory.clear()
+        """Writes down what is in memory. What is being sent from there at this moment is sent again, to no harm."""
+        if self._memory and self._on_disk(self._write_down):
+            self._memory.clear()
+            if self._taken_from_memory:
+                self._taken = 0
 
     def _write_down(self, file: SpoolFile) -> None:
         for name, files in self._memory.files.items():
@@ -179,21 +206,15 @@ class Spool(Source):
             self._told_at = now
             self.news.append(
                 f"entries for MLflow cannot be kept in {self._folder}: {describe(error)}. Training goes on; they are "
-                f"kept in memory ({self._limits.pending} at most) until that is mended, and would be lost with this "
-                "process"
+                f"kept in memory ({self._limits.pending} at most) until that is mended"
             )
         self._broken = True
 
     def _remember(self, command: Command, line: bytes) -> bool:
         if self._memory.add(line):
             return True
-        self._lose()
+        self.lose()
         for part in command.parts if isinstance(command, Group) else (command,):
             if isinstance(part, Files):
                 self._memory.remove_files(part.folder)
         return False
-
-    def _lose(self, count: int = 1) -> None:
-        if count and not self.lost:
-            self.news.append("entries for MLflow are being lost: neither the disk nor the memory has room for them")
-        self.lost += count

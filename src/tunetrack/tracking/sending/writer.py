@@ -143,23 +143,27 @@ class BackgroundWriter:
         """Count the time of the body into `WriterStatus.caller_seconds`."""
         return _Stopwatch(self._account)
 
-    def submit(self, *commands: Command, durable: bool = False) -> None:
+    def submit(self, *commands: Command, durable: bool = False) -> bool:
         """Write commands down, next to each other.
 
         Args:
             commands: in their order.
             durable: whether to wait until they are on the disk itself, so that they survive a power cut too.
 
+        Returns:
+            Whether they are on the disk, and not in memory because it is full.
+
         Raises:
             TrackingError: the writer is closed, or this process is a fork of the one that opened it.
         """
         self._check()
-        self._spool.append(commands)
+        kept = self._spool.append(commands)
         if durable:
-            self._spool.sync()
+            kept &= self._spool.sync()
         self._sender.wake()
         if self._spool.news:
             self._sender.tell_news()
+        return kept
 
     def put(self, files: Mapping[str, bytes]) -> str | None:
         """Keep files for a `Files` command.
@@ -168,13 +172,22 @@ class BackgroundWriter:
             files: content by relative path.
 
         Returns:
-            The name for the command; None where there is no room for them, and they are lost.
+            The name for the command; None where there is no room for them.
 
         Raises:
             TrackingError: as `submit`.
         """
         self._check()
         return self._spool.put(files)
+
+    def settle(self) -> bool:
+        """Bring to the disk what is in memory because it was full; whether nothing is left there."""
+        self._check()
+        return self._spool.settle()
+
+    def count_lost(self) -> None:
+        """Count an entry that the caller has given up for want of room."""
+        self._spool.lose()
 
     def count_lost_on(self, study: RunRef) -> None:
         """Have the number of lost entries written on this run."""
@@ -222,13 +235,17 @@ class BackgroundWriter:
         atexit.unregister(self.close)
         sender = self._sender
         sender.close(timeout)
-        left = sender.pending()
+        left, unkept = sender.pending(), self._spool.unkept
         own = self._place.folder is None
-        if left and own:
+        if own and left + unkept:
+            lost = f"{left + unkept} entries could not be sent to the tracking store {self._uri} and are lost"
+            sender.tell(f"{lost}{_why(sender)}")
+        elif unkept:
             sender.tell(
-                f"{left} entries could not be sent to the tracking store {self._uri} and are lost{_why(sender)}"
+                f"{unkept} entries for MLflow could not be kept in {self._folder}; what they belong to is done again "
+                "when the study is resumed"
             )
-        elif left:
+        if left and not own:
             sender.tell(
                 f"{left} entries could not be sent to the tracking store {self._uri}{_why(sender)}; they wait in "
                 f"{self._folder} and are sent when the study is resumed"
