@@ -111,7 +111,9 @@ def test_a_study_without_any_value_fails(home: Path, tmp_path: Path) -> None:
     assert listed[0]["state"] == "FAILED"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_study_is_killed_in_mlflow_and_goes_on_with_resume(
     home: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

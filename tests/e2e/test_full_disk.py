@@ -1,4 +1,4 @@
-"""A disk that is full when a trial ends: the study waits for room, or stops so that it can be resumed; nothing is lost."""
+"""A disk that is full when a trial ends: the study waits for room, or stops and can be resumed; nothing is lost."""
 
 from __future__ import annotations
 

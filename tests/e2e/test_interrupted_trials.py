@@ -125,6 +125,7 @@ def test_goes_on_at_the_next_epoch(
     assert {round(1000 * moment) for moment in ended} <= {point.timestamp for point in points}
 
 
+@pytest.mark.slow  # the short version of the fault harness kills workers too
 def test_a_study_whose_worker_is_killed_goes_on_by_itself(
     uninterrupted: tuple[tunetrack.StudyResult, Path], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -118,6 +119,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_resume_puts_things_right(home: Path,
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
 
 
+@pytest.mark.slow
 def test_a_network_that_kills_its_process_once(home: Path, tmp_path: Path) -> None:
     file = study_of(tmp_path, harmful("kill"))
     with started(study_command("run", file, "--home", home), tmp_path) as running:
