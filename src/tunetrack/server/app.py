@@ -41,10 +41,10 @@ def create_app() -> FastAPI:
     store = served_store()
     done = analyze(store)
     _log.info("tunetrack: %s", done.skipped or f"SQLite has looked at its tables ({done.seconds:.3f} s)")
-    app: FastAPI = create_fastapi_app()  # type: ignore[no-untyped-call]
+    app: FastAPI = create_fastapi_app()
     routes = app.router.routes
     # Before the mount of "/", which takes every path; inside the app, so that MLflow's check of the Host header holds.
-    at = neMLflow servert(index for index, route in enumerate(routes) if isinstance(route, Mount) and route.path == "")
+    at = next(index for index, route in enumerate(routes) if isinstance(route, Mount) and route.path == "")
     routes[at:at] = [
         Route(PREFIX, lambda _: RedirectResponse(f"{PREFIX}/")),
         Mount(PREFIX, pages_app(StudyReader(store, stored_at))),

@@ -30,7 +30,9 @@ def study_id(text: str) -> str:
         MissingError: no run can have this id.
     """
     if not _RUN_ID.fullmatch(text):
-        raise MissingError("there is no study with this id; the id of a study is that of its run, 32 hexadecimal digits")
+        raise MissingError(
+            "there is no study with this id; the id of a study is that of its run, 32 hexadecimal digits"
+        )
     return text
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tunetrack.tracking.queries import TrackingStore, list_studies
 
-__all__ = ["StudyLink", "study_links", "study_url", "studies_url"]
+__all__ = ["StudyLink", "studies_url", "study_links", "study_url"]
 
 
 @dataclass(frozen=True)

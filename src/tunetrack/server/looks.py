@@ -14,7 +14,7 @@ from tunetrack.server.asked import MissingError
 from tunetrack.server.cache import Kept, Once
 from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
-__all__ = ["Computed", "Looks"]
+__all__ = ["Computed", "Looks", "fingerprint"]
 
 #: Seconds between two looks at the same study, however many ask.
 _LOOK = 1.0
@@ -80,13 +80,13 @@ class Looks:
         """
         return await self._look(study, lambda: self._table(study))
 
-    async def studies(self) -> tuple[StudyOverview, ...]:
-        """All studies as they were a second ago at most.
+    async def studies(self) -> tuple[str, tuple[StudyOverview, ...]]:
+        """All studies as they were a second ago at most, and their version.
 
         Raises:
             TrackingError: the store failed.
         """
-        return await self._look("", self.reader.studies)
+        return await self._look("", self._overviews)
 
     async def body(self, key: Hashable, version: str, compute: Callable[[], Body]) -> Computed:
         """What `compute` gives, computed once for each version and asked for again no sooner than is reasonable.
@@ -123,6 +123,10 @@ class Looks:
             raise
         self._last[name] = _Look(self._clock(), found)
         return found
+
+    def _overviews(self) -> tuple[str, tuple[StudyOverview, ...]]:
+        found = self.reader.studies()
+        return fingerprint(found), found
 
     def _table(self, study: str) -> Versioned:
         try:

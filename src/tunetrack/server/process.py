@@ -63,13 +63,19 @@ class ServerSpec:
 
     @property
     def database(self) -> str:
-        """The URI of the database that is served."""
-        return self.backend_store_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        """The URI of the database that is served; a file by its whole path, since the child works in another folder."""
+        if self.backend_store_uri is None:
+            return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        scheme, mark, path = self.backend_store_uri.partition(":///")
+        whole = scheme.startswith("sqlite") and mark and not path.startswith(("/", "file:"))
+        return f"{scheme}:///{Path(path).resolve()}" if whole else self.backend_store_uri
 
     @property
     def artifact_root(self) -> str:
         """Where the server keeps artifacts."""
-        return self.artifacts or str(self.home.resolve() / "artifacts")
+        if self.artifacts is None:
+            return str(self.home.resolve() / "artifacts")
+        return self.artifacts if ":/" in self.artifacts else str(Path(self.artifacts).resolve())
 
 
 class TrackingServer:

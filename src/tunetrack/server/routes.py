@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from tunetrack.errors import TrackingError
 from tunetrack.server import answers, payloads
 from tunetrack.server.asked import AskedError, MissingError, study_id
-from tunetrack.server.looks import Looks, fingerprint
+from tunetrack.server.looks import Looks
 from tunetrack.server.static import PageFiles, shell
 from tunetrack.tracking.reader import StudyReader
 
@@ -26,7 +26,13 @@ _log = logging.getLogger("mlflow.server")  # the one whose lines MLflow's server
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 #: The browser gets the same file for all of them.
-_PAGES = ("/", "/studies/{study}", "/studies/{study}/trials", "/studies/{study}/compare", "/studies/{study}/trials/{number}")
+_PAGES = (
+    "/",
+    "/studies/{study}",
+    "/studies/{study}/trials",
+    "/studies/{study}/compare",
+    "/studies/{study}/trials/{number}",
+)
 #: What goes wrong before one of our functions is reached.
 _SENTENCES = {
     404: "there is nothing at this address",
@@ -43,7 +49,8 @@ def pages_app(reader: StudyReader) -> Starlette:
     looks = Looks(reader)
     data = [Route("/api/studies", _guarded(_studies(looks)))]
     data += [
-        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, plan))) for path, plan in payloads.PLANS.items()
+        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, plan)))
+        for path, plan in payloads.PLANS.items()
     ]
     pages = [Route(path, _page) for path in _PAGES]
     app = Starlette(
@@ -68,8 +75,8 @@ async def _http_failure(_: Request, error: Exception) -> Response:
 
 def _studies(looks: Looks) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        found = await looks.studies()
-        return await _sent(request, looks, fingerprint(found), lambda: payloads.studies(found))
+        version, found = await looks.studies()
+        return await _sent(request, looks, version, lambda: payloads.studies(found))
 
     return endpoint
 

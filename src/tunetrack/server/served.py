@@ -7,7 +7,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.server import handlers
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.uri import append_to_uri_path
+from mlflow.utils.uri import append_to_uri_path, validate_path_is_safe
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.queries import TrackingStore
@@ -21,7 +21,7 @@ def served_store() -> TrackingStore:
     Raises:
         TrackingError: the server was started on something else.
     """
-    uri = getattr(handlers._get_tracking_store(), "db_uri", None)  # type: ignore[no-untyped-call]
+    uri = getattr(handlers._get_tracking_store(), "db_uri", None)
     if not isinstance(uri, str):
         raise TrackingError("tunetrack's pages need a database behind MLflow's server: --backend-store-uri sqlite:///…")
     return TrackingStore(lambda: MlflowClient(tracking_uri=uri), uri)
@@ -39,7 +39,7 @@ def stored_at(location: str) -> Any:
     """
     if handlers._is_servable_proxied_run_artifact_root(location):  # type: ignore[no-untyped-call]
         path = handlers._get_proxied_run_artifact_destination_path(location)  # type: ignore[no-untyped-call]
-        safe = handlers.validate_path_is_safe(path)  # type: ignore[no-untyped-call]
+        safe = validate_path_is_safe(path)  # type: ignore[no-untyped-call]
         root = handlers._get_artifact_repo_mlflow_artifacts()  # type: ignore[no-untyped-call]
         return get_artifact_repository(append_to_uri_path(root.artifact_uri, safe))  # type: ignore[no-untyped-call]
     return handlers._get_artifact_repository_for_uri(location)
