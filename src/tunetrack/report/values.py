@@ -76,23 +76,18 @@ def pareto_front(points: Sequence[Sequence[float]], maximize: Sequence[bool]) ->
     if not points:
         return ()
     costs = np.asarray(points, dtype=float) * np.where(np.asarray(maximize), -1.0, 1.0)
-    front = []
-    for index, own in enumerate(costs):
-        beaten = np.all(costs <= own, axis=1) & np.any(costs < own, axis=1)
-        if not beaten.any():
+    # In lexicographic order a point is beaten by an earlier one or by none, and by one on the front if by any.
+    distinct, places = np.unique(costs, axis=0, return_inverse=True)
+    front: list[int] = []
+    for index, own in enumerate(distinct):
+        if not np.all(distinct[front] <= own, axis=1).any():
             front.append(index)
-    return tuple(front)
+    return tuple(int(index) for index in np.flatnonzero(np.isin(places.ravel(), front)))
 
 
 def seconds_of(trial: TrialRow) -> float | None:
-    """What a trial cost, seconds: its training time, else how long its run was open; None where neither is known.
-
-    The training time comes first because the run of a trial that was taken up again was also open while nobody worked.
-    """
-    trained = trial.metrics.get("train_seconds")
-    if trained is not None and math.isfinite(trained):
-        return trained
-    return None if trial.end is None else max(0.0, (trial.end - trial.start).total_seconds())
+    """What a trial cost, seconds; see `TrialRow.seconds`."""
+    return trial.seconds
 
 
 def number(value: object) -> float | None:

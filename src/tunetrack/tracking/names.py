@@ -40,6 +40,7 @@ class Tag:
     TRIAL_NUMBER: Final = "trial.number"
     TRIAL_STATE: Final = "trial.state"
     TRIAL_REASON: Final = "trial.reason"
+    TRIAL_WORKER: Final = "trial.worker"
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
     LOST: Final = "tracking.lost"
     VALIDATION: Final = "data.validation_images"
