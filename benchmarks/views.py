@@ -145,7 +145,11 @@ def dashboard(size: Size, folder: Path, rounds: int) -> dict[str, Any]:
     except PackageNotFoundError:
         release = "unknown"
     # The first answer fills the dashboard's own memory of trials that have ended.
-    times = {"first": round(clock.times["study"][0], 3), "later": spread(clock.times["study"][1:] or [0.0], 3)}
+    times = {
+        f"{name}{unit}": spread(clock.times[f"study{unit}"][part], 4)
+        for name, part in (("first", slice(1)), ("later", slice(1, None)))
+        for unit in ("", "_cpu")
+    }
     return {"version": release, "storage": "sqlite", "bytes": len(found), **times}
 
 
@@ -271,6 +275,7 @@ def main() -> None:
     if options.url:
         print(json.dumps(served(options.url, options.study, options.rounds), indent=2))
         return
+    before = [round(load, 1) for load in os.getloadavg()]
     size, clock, sizes = Size(options.trials), Clock(), dict[str, Any]()
     with tempfile.TemporaryDirectory() as folder:
         uri, study = write_study(Path(folder), size)
@@ -281,7 +286,7 @@ def main() -> None:
             beside_mlflow(store, study, clock)
         with running_server(ServerSpec(Path(folder), port=0, environment=dict(os.environ))) as server:
             over_http = served(server.base_url, study)
-        beside = dashboard(size, Path(folder), options.rounds)
+        beside = dashboard(size, Path(folder), options.rounds + 1)
     summary = clock.summary()
     result: dict[str, Any] = {
         "what": f"data of pages, {size.trials} trials x {size.metrics} metrics x {size.epochs} epochs, local sqlite",
@@ -289,6 +294,7 @@ def main() -> None:
         "machine": describe_machine(),
         "versions": {"mlflow": mlflow.__version__, "optuna": optuna.__version__},
         "rounds": options.rounds,
+        "load_average": {"before": before, "after": [round(load, 1) for load in os.getloadavg()]},
         "goals_s": {"cold": 5.0, "warm": 1.0, "table_page": 0.2, "compare": 1.0},
         **summary,
         **sizes,

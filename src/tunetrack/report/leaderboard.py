@@ -68,9 +68,7 @@ def leaderboard_trials(table: StudyTable, top: int = TOP) -> tuple[TrialRow, ...
         table: the study.
         top: how many at most.
     """
-    front = _front(table)
-    trials = [trial for trial in ranked(table) if trial.state is TrialState.COMPLETE]
-    return tuple(sorted(trials, key=lambda trial: trial.number not in front)[:top])
+    return tuple(_ordered(table)[0][:top])
 
 
 def leaderboard_info(table: StudyTable, history: pd.DataFrame, top: int = TOP) -> LeaderboardInfo:
@@ -81,13 +79,12 @@ def leaderboard_info(table: StudyTable, history: pd.DataFrame, top: int = TOP) -
         history: metrics by epoch, as `read_history` gives it; tells how many epochs were trained.
         top: how many rows at most.
     """
-    count = sum(trial.state is TrialState.COMPLETE for trial in ranked(table))
-    front = _front(table)
+    trials, front = _ordered(table)
     epochs = {str(run): int(rows["step"].max()) for run, rows in history.groupby("run_id")}
     tests = _test_accuracies(table)
     searched = [param.path for param in table.study.info.searched]
     rows = []
-    for trial in leaderboard_trials(table, top):
+    for trial in trials[:top]:
         rows.append(
             LeaderboardRow(
                 number=trial.number,
@@ -103,14 +100,18 @@ def leaderboard_info(table: StudyTable, history: pd.DataFrame, top: int = TOP) -
                 on_front=trial.number in front,
             )
         )
-    return LeaderboardInfo(tuple(rows), count)
+    return LeaderboardInfo(tuple(rows), len(trials))
 
 
-def _front(table: StudyTable) -> set[int]:
-    """Numbers of the trials that no other one beats; with one objective, of those with the best value."""
+def _ordered(table: StudyTable) -> tuple[list[TrialRow], set[int]]:
+    """The completed trials, those first that no other one beats; and the numbers of these.
+
+    With one objective these are the trials with the best value.
+    """
     trials = [trial for trial in ranked(table) if trial.state is TrialState.COMPLETE]
     maximize = [goal.maximize for goal in table.study.info.objectives]
-    return {trials[index].number for index in pareto_front([trial.values or () for trial in trials], maximize)}
+    front = {trials[index].number for index in pareto_front([trial.values or () for trial in trials], maximize)}
+    return sorted(trials, key=lambda trial: trial.number not in front), front
 
 
 def _test_accuracies(table: StudyTable) -> dict[int, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from tunetrack.report.values import label, number, score, seconds_of
@@ -80,8 +82,13 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "values": [[each[index] for each in values] for index in range(len(goals))],
         "provisional": [_provisional(trial, goals[0].metric) for trial in trials],
         "params": {param["path"]: _values(table, param) for param in params},
-        "metrics": {name: [finite(trial.metrics.get(name)) for trial in trials] for name in names},
+        "metrics": {name: _metric(trials, name) for name in names},
     }
+
+
+def _metric(trials: Sequence[TrialRow], name: str) -> list[float | None]:
+    values = [trial.metrics.get(name) for trial in trials]
+    return [value if value is not None and math.isfinite(value) else None for value in values]
 
 
 def _provisional(trial: TrialRow, metric: str) -> float | None:
