@@ -23,7 +23,7 @@ from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend
 from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
-from tunetrack.study.tracked import dataset_info, machine, study_info
+from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 
@@ -181,6 +181,9 @@ def _search(worker: Worker, wanted: Launch) -> None:
     run.log_machine(machine())
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
+    if shares_validation_images(spec) and ledger.attributes().get("shown_images") != data.digest:
+        run.log_images(training.thumbnails(data.validation), data.digest)
+        ledger.set_attribute("shown_images", data.digest)
     worker.take_back(wanted.died, everybody=wanted.place.is_own_ledger)
     start = StudyStart(
         ledger.name,

@@ -26,6 +26,7 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.progress import Progress
 from tunetrack.study.repair import write_end
 from tunetrack.study.stopping import StopSignals
+from tunetrack.study.tracked import worker_name
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
 from tunetrack.tracking import StudyRun, TrialArtifacts, TrialRun
 from tunetrack.training import ResidentData
@@ -122,7 +123,7 @@ class Worker:
             self._not_built(ticket, str(error))
             return
         params = trial_params(config, self.spec.searched_paths)
-        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
+        trial = self.run.open_trial(ticket.number, params, self._may_exist(ticket), worker_name())
         self.progress.trial_started(ticket.number, config)
         try:
             result = self._watched(ticket, config, trial)
@@ -202,7 +203,7 @@ class Worker:
     def _not_built(self, ticket: Ticket, reason: str) -> None:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
         params = flatten(ticket.config, self.spec.searched_paths)
-        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
+        trial = self.run.open_trial(ticket.number, params, self._may_exist(ticket), worker_name())
         self._end(ticket, trial, outcome)
         self.progress.trial_finished(ticket.number, outcome)
 
@@ -210,4 +211,11 @@ class Worker:
 def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
     """The files that a finished trial leaves in MLflow."""
     files = {"error.txt": result.traceback.encode()} if result.traceback else {}
-    return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files, findings=result.findings)
+    return TrialArtifacts(
+        config.document(),
+        result.weights,
+        result.evaluation,
+        files=files,
+        findings=result.findings,
+        predictions=result.predictions,
+    )

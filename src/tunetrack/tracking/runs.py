@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunetrack._version import __version__
 from tunetrack.errors import TrackingError
@@ -15,7 +16,9 @@ from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
 from tunetrack.tracking.names import FROM_TEST_IMAGES, STUDY_STATUS, RunKind, StudyState, Tag
 from tunetrack.tracking.sending.writer import BackgroundWriter
+from tunetrack.tracking.sprites import sprite_files
 from tunetrack.tracking.study_info import StudyInfo, describe_study
+from tunetrack.tracking.trial_names import trial_name
 from tunetrack.tracking.trial_run import Ending, TrialRun, now, points
 from tunetrack.tracking.values import ParamValue, encode_params
 
@@ -48,20 +51,20 @@ class StudyRun:
         return self._calls()
 
     def open_trial(
-        self, number: int, params: Mapping[str, ParamValue], name: str | None = None, existing: bool = False
+        self, number: int, params: Mapping[str, ParamValue], existing: bool = False, worker: str = ""
     ) -> TrialRun:
         """Queue the creation of a trial's run and return at once.
 
         Args:
             number: the trial's number, from 0.
             params: every concrete value by dotted path.
-            name: the run's name; default ``trial-007``.
             existing: whether a run of this trial may be there already (a retry, or the study was resumed). It is then
                 looked up and set to RUNNING again instead of being created twice.
+            worker: which process trains it; empty: none, somebody else's trial is put in order.
         """
         with self.writer.on_callers_account():
             run = RunRef(self.experiment_id, key=f"{self.info.identity}/{number}")
-            name = name or f"trial-{number:03d}"
+            name = trial_name(number, params, [param.path for param in self.info.searched])
             trial = TrialRun(self.writer, self.info, run, number, name, self._forget)
             tags: dict[str, str] = {
                 Tag.KIND: RunKind.TRIAL.value,
@@ -75,7 +78,7 @@ class StudyRun:
             }
             self.writer.submit(
                 OpenTrial(run, name, tags, now(), existing),
-                Log(run, params=encode_params(params, self.info.log_scaled), tags=_protocol_tags(params)),
+                Log(run, params=encode_params(params, self.info.log_scaled), tags=_further_tags(params, worker)),
             )
             self._running[number] = trial
             return trial
@@ -85,6 +88,10 @@ class StudyRun:
         with self.writer.on_callers_account():
             if folder := self.writer.put(files):
                 self.writer.submit(Files(self._run, folder))
+
+    def log_images(self, tiles: NDArray[np.uint8], digest: str) -> None:
+        """Queue the validation images that all trials share, as one picture; see `tunetrack.tracking.sprites`."""
+        self.log_files(sprite_files(tiles, digest))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Queue metrics of the study as a whole, such as the best value so far."""
@@ -158,5 +165,6 @@ class StudyRun:
         self._running.pop(trial.number, None)
 
 
-def _protocol_tags(params: Mapping[str, ParamValue]) -> dict[str, str]:
-    return {Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {}
+def _further_tags(params: Mapping[str, ParamValue], worker: str) -> dict[str, str]:
+    tags: dict[str, str] = {Tag.TRIAL_WORKER: worker} if worker else {}
+    return tags | ({Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {})
