@@ -40,7 +40,14 @@ def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
     return StudyInfo(
-        name, spec.document, tuple(searched.values()), objectives, key, spec.validates_on_test_images, tuple(changes)
+        name,
+        spec.document,
+        tuple(searched.values()),
+        objectives,
+        key,
+        spec.validates_on_test_images,
+        tuple(changes),
+        weight_statistics=spec.first_config().weights.record,
     )
 
 

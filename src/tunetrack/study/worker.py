@@ -47,6 +47,7 @@ class Worker:
         stop: signals that end the loop.
         train: runs one configuration; anything but `run_trial` is for measuring what the rest costs.
         checkpoints: folder of the states of this study's trials that are under way; None: none are kept.
+        after_trial: called when a trial has ended, before the next one begins; returns at once.
     """
 
     spec: StudySpec
@@ -57,6 +58,7 @@ class Worker:
     stop: StopSignals
     train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
     checkpoints: Path | None = None
+    after_trial: Callable[[], None] = lambda: None
     _started: float = 0.0
     _spent_before: float = 0.0
 
@@ -77,6 +79,7 @@ class Worker:
                 self.progress.note("every combination of the search space has been tried")
                 return
             self._run(ticket)
+            self.after_trial()
 
     def take_back(self, cause: str = "", everybody: bool = False) -> None:
         """Has the trials run again whose workers are gone, and ends those that have lost too many.

@@ -35,6 +35,8 @@ class Tag:
     STUDY_STATE: Final = "study.state"
     STUDY_SEARCHED: Final = "study.searched"
     STUDY_OBJECTIVES: Final = "study.objectives"
+    STUDY_IMPORTANT: Final = "study.important"
+    STUDY_WEIGHTS: Final = "study.weight_statistics"
     STUDY_BEST_TRIAL: Final = "study.best_trial"
     TRIAL_KEY: Final = "trial.key"
     TRIAL_NUMBER: Final = "trial.number"
@@ -67,6 +69,7 @@ class File:
     """Names of the artifacts that tunetrack itself writes."""
 
     STUDY: Final = "study.yaml"
+    REPORT: Final = "report.html"
     IMAGES: Final = "validation_images.png"
     IMAGES_LAYOUT: Final = "validation_images.json"
     CONFIG: Final = "config.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from tunetrack.tracking.study_info import SearchedParam
 from tunetrack.tracking.values import ParamValue
 
 __all__ = ["trial_name"]
@@ -13,21 +14,22 @@ __all__ = ["trial_name"]
 _NAME, _VALUE = 80, 24
 
 
-def trial_name(number: int, params: Mapping[str, ParamValue], searched: Sequence[str]) -> str:
-    """``#12 sgd lr=0.03 filters=64``: a trial's number, then what was searched, texts before numbers.
+def trial_name(number: int, params: Mapping[str, ParamValue], searched: Sequence[SearchedParam]) -> str:
+    """``#12 sgd lr=0.03 filters=64``: a trial's number, then what was searched: texts, what has a log scale, the rest.
+
+    MLflow's lists show some twenty characters, so what most often matters comes first.
 
     Args:
         number: from 0.
         params: value by dotted path.
-        searched: paths of the searched parameters, in the order of the study file; those that the trial lacks are left
-            out, and so are the last ones where there is no more room.
+        searched: in the order of the study file; parameters that the trial lacks are left out, and so are the last
+            ones where there is no more room.
     """
-    own = [path for path in searched if path in params]
+    paths = [param.path for param in sorted(searched, key=lambda param: not param.log)]
+    own = [path for path in paths if path in params]
     texts = [_cut(str(params[path])) for path in own if isinstance(params[path], str)]
     numbers = [
-        f"{_cut(_short(path, searched))}={_cut(_value(params[path]))}"
-        for path in own
-        if not isinstance(params[path], str)
+        f"{_cut(_short(path, paths))}={_cut(_value(params[path]))}" for path in own if not isinstance(params[path], str)
     ]
     name = f"#{number}"
     for part in (*texts, *numbers):
@@ -37,12 +39,12 @@ def trial_name(number: int, params: Mapping[str, ParamValue], searched: Sequence
     return name
 
 
-def _short(path: str, searched: Sequence[str]) -> str:
-    """The last part of a path, or as many of the last parts as no other searched path ends with."""
+def _short(path: str, paths: Sequence[str]) -> str:
+    """The last part of a path, or as many of the last parts as no other path ends with."""
     parts = path.split(".")
     for count in range(2 if parts[-1].isdecimal() else 1, len(parts)):
         end = ".".join(parts[-count:])
-        if not any(other != path and f".{other}".endswith(f".{end}") for other in searched):
+        if not any(other != path and f".{other}".endswith(f".{end}") for other in paths):
             return end
     return path
 

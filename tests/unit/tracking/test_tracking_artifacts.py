@@ -14,12 +14,20 @@ from PIL import Image
 from pyarrow import parquet
 
 from tunetrack.spec.records import Predictions
+from tunetrack.tracking import SearchedParam
 from tunetrack.tracking.artifacts import predictions_table
 from tunetrack.tracking.sprites import LIMIT, sprite_files
 from tunetrack.tracking.trial_names import trial_name
 from tunetrack.tracking.values import ParamValue
 
-SEARCHED = ("optimizer.lr", "optimizer.name", "model.filters", "model.head.0", "schedule.name", "weights.lr")
+SEARCHED = (
+    SearchedParam("optimizer.name", numeric=False),
+    SearchedParam("model.filters"),
+    SearchedParam("model.head.0"),
+    SearchedParam("schedule.name", numeric=False),
+    SearchedParam("weights.lr"),
+    SearchedParam("optimizer.lr", log=True),
+)
 
 
 def test_predictions_come_back_as_they_were() -> None:
@@ -66,6 +74,7 @@ def test_a_sprite_has_the_first_images_and_is_small(shape: tuple[int, ...]) -> N
     ("params", "name"),
     [
         ({"optimizer.lr": 0.0312345, "optimizer.name": "sgd"}, "#12 sgd optimizer.lr=0.0312"),
+        ({"model.filters": 64, "optimizer.lr": 3e-5}, "#12 optimizer.lr=3e-05 filters=64"),
         ({"model.head.0": 32, "schedule.name": "cosine", "data.name": "digits"}, "#12 cosine head.0=32"),
         ({"model.filters": True, "weights.lr": None}, "#12 filters=true weights.lr=null"),
         ({}, "#12"),
@@ -82,7 +91,7 @@ WORDS = st.text("ab.0 ü\n\t<", min_size=1, max_size=40)
 @settings(deadline=None)
 @given(st.dictionaries(WORDS, WORDS | st.floats() | st.none(), max_size=8))
 def test_no_name_is_longer_than_mlflow_shows(params: dict[str, ParamValue]) -> None:
-    name = trial_name(10**6, params, list(params))
+    name = trial_name(10**6, params, [SearchedParam(path, index % 2 == 0) for index, path in enumerate(params)])
     assert name.startswith("#1000000")
     assert len(name) <= 82
     assert "\n" not in name
