@@ -174,8 +174,10 @@ def describe_study(info: StudyInfo, outcome: str = "", links: Mapping[str, str] 
     if isinstance(budget, Mapping) and budget:
         facts.append("**Budget**: " + ", ".join(f"{value} {key}" for key, value in budget.items() if value is not None))
     shown = " · ".join(f"[{title}]({address})" for title, address in links.items())
-    # No heading: MLflow shows the name above, and folds away all but the first lines.
-    parts = [outcome.strip(), shown, "  \n".join(facts)]
+    # MLflow shows the name above, and folds a description: only links in its first two lines can be clicked at once.
+    first, _, rest = outcome.strip().partition(". ")
+    top = "  \n".join(filter(None, (f"{first}." if rest else first, shown)))
+    parts = [top, rest, "  \n".join(facts)]
     if info.changes:
         parts.append("\n".join(["**The study file was changed on the way**", "", *(f"- {c}" for c in info.changes)]))
     if rows:
