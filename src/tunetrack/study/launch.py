@@ -27,6 +27,7 @@ from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
+from tunetrack.tracking.upkeep import analyze
 
 __all__ = ["Launch", "Views", "launch"]
 
@@ -112,7 +113,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
         run = _open_run(ledger, wanted, store)
         checkpoints = wanted.place.checkpoints / ledger.name
         worker = Worker(ledger.spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
-        bulletin = _bulletin(worker, wanted.place, views.ranking)
+        bulletin = _bulletin(worker, store, wanted.place, views.ranking)
         try:
             if wanted.accept_changes:
                 begin_anew(wanted.place, ledger, store, run)
@@ -133,6 +134,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
             run.flush(LEAVE_SECONDS)
             raise
         ledger.set_attribute("state", (StudyState.FAILED if result.best is None else StudyState.COMPLETE).value)
+        analyze(store)
     return result
 
 
@@ -187,13 +189,16 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     return run
 
 
-def _bulletin(worker: Worker, place: Place, ranking: Ranking) -> Bulletin:
+def _bulletin(worker: Worker, store: TrackingStore, place: Place, ranking: Ranking) -> Bulletin:
     """What keeps the study's page current, called after each of the worker's trials."""
 
     def standing() -> StudyResult:
         return read_result(worker.ledger, None, place)
 
-    bulletin = Bulletin(worker.spec, worker.run, standing, ranking, lambda trials: None)
+    def housekeeping(_trials: int) -> None:
+        analyze(store)
+
+    bulletin = Bulletin(worker.spec, worker.run, standing, ranking, housekeeping)
     worker.after_trial = bulletin.trial_ended
     return bulletin
 
