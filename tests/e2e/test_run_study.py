@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 import tunetrack
 from study_support import tiny
@@ -18,6 +26,7 @@ from tunetrack.server import TrackingServer
 from tunetrack.spec import TrialState
 from tunetrack.study.launch import Launch
 from tunetrack.study.place import Place
+from tunetrack.study.tracked import shares_validation_images
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +51,54 @@ def test_result_names_the_best_trial(study: tunetrack.StudyResult) -> None:
     assert 0.0 <= study.test.accuracy <= 1.0
     assert [look.trial for look in study.looks] == [study.best.number]
     assert list(study.frame()["number"]) == [0, 1, 2]
+
+
+def test_runs_have_what_comparison_pages_read(study: tunetrack.StudyResult, client: MlflowClient) -> None:
+    def content(run_id: str | None, name: str) -> bytes:
+        return Path(client.download_artifacts(run_id, name)).read_bytes()
+
+    layout = json.loads(content(study.run_id, "validation_images.json"))
+    assert (layout["tile"], layout["count"]) == ([8, 8], 100)
+    with Image.open(io.BytesIO(content(study.run_id, "validation_images.png"))) as picture:
+        assert picture.size == (40 * 8, 3 * 8)
+    labels = []
+    for trial in study.trials:
+        frame = pd.read_parquet(io.BytesIO(content(trial.run_id, "predictions.parquet")))
+        assert list(frame["index"]) == list(range(100))
+        assert (frame["label"] == frame["predicted"]).mean() == pytest.approx(trial.value)
+        labels.append(list(frame["label"]))
+        run = client.get_run(trial.run_id)
+        assert run.data.tags["trial.worker"].endswith(f":{os.getpid()}")
+        lr = trial.params["optimizer.lr"]
+        assert run.info.run_name.startswith(f"#{trial.number} {trial.params['optimizer.name']} lr={lr:.3g} filters=")
+    assert labels[0] == labels[1] == labels[2]
+
+
+def test_the_study_says_how_it_ended_and_its_tables_are_known_to_sqlite(
+    study: tunetrack.StudyResult, client: MlflowClient
+) -> None:
+    assert study.best is not None
+    note = client.get_run(study.run_id).data.tags["mlflow.note.content"].splitlines()
+    assert note[0].startswith(f"**Best: trial {study.best.number}** with validation/accuracy {study.best.value:.4f}")
+    assert note[1].startswith(f"[Compare the trials](tunetrack/studies/{study.run_id}) · [Charts in MLflow](#/exp")
+    assert "[Report](" in note[1]
+    assert "Trials: 3 COMPLETE; " in note[3]
+    with closing(sqlite3.connect(study.tracking_uri.removeprefix("sqlite:///"))) as database:
+        assert {table for (table,) in database.execute("SELECT tbl FROM sqlite_stat1")} >= {"runs", "latest_metrics"}
+
+
+@pytest.mark.parametrize(
+    ("data", "same"),
+    [
+        ({}, True),
+        ({"augment": {"rotation": {"low": 0.0, "high": 20.0}}}, True),
+        ({"seed": {"choices": [0, 1]}}, False),
+        ({"validation": {"choices": [50, 100]}}, False),
+    ],
+)
+def test_images_are_shown_only_where_all_trials_have_the_same(data: dict[str, Any], same: bool) -> None:
+    spec = load_study_file(tiny(data={**tiny()["data"], **data}))
+    assert shares_validation_images(spec) is same
 
 
 def test_runs_are_nested_with_every_value_as_a_param(study: tunetrack.StudyResult, client: MlflowClient) -> None:

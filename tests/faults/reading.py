@@ -27,7 +27,7 @@ PRESENCE_ONLY = (".svg", ".html", "error.txt")
 #: Parts of an SQLite file while somebody has it open, such as this very process; SQLite itself removes them.
 OF_SQLITE = (".db-wal", ".db-shm", ".db-journal")
 #: Tags that are another's, or that name what is new in every study.
-TAGS_LEFT_OUT = ("trial.key", "study.key", "tunetrack.machine")
+TAGS_LEFT_OUT = ("trial.key", "trial.worker", "study.key", "tunetrack.machine")
 #: Of MLflow's own tags those that tunetrack writes.
 MLFLOW_TAGS = ("mlflow.runName", "mlflow.note.content", "mlflow.source.name")
 

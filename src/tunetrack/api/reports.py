@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunetrack.errors import TunetrackError
-from tunetrack.report import build_markdown, build_report
+from tunetrack.report import build_markdown, build_report, importance_info
 from tunetrack.study.place import Place
-from tunetrack.tracking import TrackingStore, connect, read_study, write_artifact
+from tunetrack.tracking import File, StudyTable, TrackingStore, connect, read_study, write_artifact
 
-__all__ = ["report_files", "write_markdown", "write_report", "written"]
+__all__ = ["ranking", "report_files", "write_markdown", "write_report", "written"]
 
-REPORT_FILE = "report.html"
+
+def ranking(table: StudyTable) -> tuple[str, ...]:
+    """The paths of a study's searched parameters, the most important first; none where nothing can be said."""
+    params = importance_info(table, resamples=0).params
+    return tuple(param.path for param in params or ())
 
 
 def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
@@ -21,7 +25,7 @@ def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
     Raises:
         TrackingError: the tracking store cannot be read.
     """
-    return {REPORT_FILE: build_report(store, run_id).encode()}
+    return {File.REPORT: build_report(store, run_id).encode()}
 
 
 def write_report(name: str, place: Place, output: Path | None = None) -> Path:
@@ -42,7 +46,7 @@ def write_report(name: str, place: Place, output: Path | None = None) -> Path:
     with connect(place.tracking) as store:
         html = build_report(store, name)
         run_id = read_study(store, name).study.run_id
-        write_artifact(store, run_id, REPORT_FILE, html.encode())
+        write_artifact(store, run_id, File.REPORT, html.encode())
     return written(output or place.home / f"{name}.html", html)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tunetrack.api.reading import place_of
-from tunetrack.api.reports import report_files
+from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
 from tunetrack.errors import StudyFailedError
 from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
-from tunetrack.study.launch import Launch, launch
+from tunetrack.study.launch import Launch, Views, launch
 from tunetrack.study.outcome import in_words
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress
@@ -119,7 +119,7 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     """
     if wanted.name is not None:
         wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
-    result = launch(spec, wanted, report_files)
+    result = launch(spec, wanted, Views(report_files, ranking))
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result

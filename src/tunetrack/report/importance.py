@@ -78,7 +78,7 @@ class _Column:
     values: Mapping[int, Value]  # by trial number
 
 
-def importance_info(table: StudyTable) -> ImportanceInfo:
+def importance_info(table: StudyTable, resamples: int = _RESAMPLES) -> ImportanceInfo:
     """How much each searched parameter decided whether a trial was among the best tenth.
 
     Pruned trials are left out, since what they had reached after fewer epochs cannot be compared, and so are
@@ -91,6 +91,7 @@ def importance_info(table: StudyTable) -> ImportanceInfo:
 
     Args:
         table: the study.
+        resamples: how often the trials are drawn anew for the spread; 0: no spread, for whoever needs the order alone.
     """
     trials = [trial for trial in finished(table) if trial.state is TrialState.COMPLETE]
     if len(trials) < MIN_TRIALS:
@@ -107,7 +108,7 @@ def importance_info(table: StudyTable) -> ImportanceInfo:
     if shares is None:
         return ImportanceInfo(None, "the best tenth of the trials does not differ from the others", len(trials))
     rng, drawn = np.random.default_rng(0), min(len(frozen), _RESAMPLED)
-    samples = [[frozen[index] for index in rng.integers(len(frozen), size=drawn)] for _ in range(_RESAMPLES)]
+    samples = [[frozen[index] for index in rng.integers(len(frozen), size=drawn)] for _ in range(resamples)]
     again = [one for sample in samples if (one := _shares(study, sample, columns)) is not None]
     shrink = math.sqrt(drawn / len(frozen))
     params = [

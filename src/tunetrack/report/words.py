@@ -8,6 +8,7 @@ from tunetrack.report.states import StatesInfo
 from tunetrack.report.values import ranked, score
 from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.records import TrialState
+from tunetrack.spec.words import duration
 from tunetrack.tracking.queries import StudyTable
 
 __all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural", "protocol_words"]
@@ -96,16 +97,6 @@ def cost_words(info: StatesInfo) -> str:
     if unknown:
         words += f"; the cost of {plural(unknown, 'trial')} is not known yet"
     return words + "."
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say it: ``41.2 s``, ``12 min 5 s``, ``3 h 20 min``."""
-    if seconds < 99.95:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 100:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,14 +6,20 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tunetrack.spec.weight_records import Finding, WeightStats
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "OBJECTIVE_METRICS",
     "EpochRecord",
     "Evaluation",
     "ModelSummary",
+    "Predictions",
     "TrialConditions",
     "TrialOutcome",
     "TrialState",
@@ -129,6 +135,21 @@ class ModelSummary:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A model's answer to every image of a split, in the split's order.
+
+    Attributes:
+        labels: the true class, (n,), uint8; uint16 where there are more than 256 classes.
+        predicted: the class with the largest logit, (n,), of the same type.
+        confidence: that class's share in the softmax of the logits, float16 (n,), in [0, 1].
+    """
+
+    labels: NDArray[np.unsignedinteger]
+    predicted: NDArray[np.unsignedinteger]
+    confidence: NDArray[np.float16]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """A model's answers on one split.
@@ -139,6 +160,7 @@ class Evaluation:
         confusion: counts, rows the true class, columns the predicted one.
         classes: names in the order of rows and columns.
         group_accuracy: fraction in [0, 1] by group, where the data set has groups (``upright``, ``rotated``).
+        predictions: the answer to each image; not looked at when two evaluations are compared.
     """
 
     loss: float
@@ -146,6 +168,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
     group_accuracy: dict[str, float] = field(default_factory=dict)
+    predictions: Predictions | None = field(default=None, compare=False, repr=False)
 
     def group_metrics(self, split: str) -> dict[str, float]:
         """The groups' accuracies under the names that they have in MLflow: ``<split>/accuracy/<group>``."""

@@ -13,7 +13,7 @@ from tunetrack.spec import EpochRecord, StudySpec, TrialOutcome, TrialState, fla
 from tunetrack.spec.imports import imported_models
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.place import Place
-from tunetrack.study.tracked import dataset_info, machine, study_info
+from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info, worker_name
 from tunetrack.study.trial import TrialWatch, run_trial
 from tunetrack.study.worker import trial_artifacts
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
@@ -60,7 +60,7 @@ class DrivenStudy:
             run.open_trial(number, flatten(resolved, self.spec.searched_paths)).finish(outcome)
             return outcome
         data = self._sets.get(config)
-        trial = run.open_trial(number, trial_params(config, self.spec.searched_paths))
+        trial = run.open_trial(number, trial_params(config, self.spec.searched_paths), worker=worker_name())
 
         def watch_epoch(record: EpochRecord, value: float, _unsaved: bool) -> bool:
             trial.log_epoch(record)
@@ -110,4 +110,6 @@ class DrivenStudy:
         write_view(self._store, info, self._run.experiment_id)
         self._run.log_dataset(dataset_info(data, first.data))
         self._run.log_machine(machine())
+        if shares_validation_images(self.spec):
+            self._run.log_images(training.thumbnails(data.validation), data.digest)
         return self._run

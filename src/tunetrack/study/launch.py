@@ -16,6 +16,7 @@ from tunetrack.spec import StudySpec
 from tunetrack.spec.imports import imported_models
 from tunetrack.study.alone import alone
 from tunetrack.study.best import crown, log_look
+from tunetrack.study.bulletin import Bulletin, Ranking
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
@@ -23,11 +24,12 @@ from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend
 from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
-from tunetrack.study.tracked import dataset_info, machine, study_info
+from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
 from tunetrack.study.worker import Worker
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
+from tunetrack.tracking.upkeep import analyze
 
-__all__ = ["Launch", "launch"]
+__all__ = ["Launch", "Views", "launch"]
 
 _logger = logging.getLogger(__name__)
 
@@ -67,9 +69,20 @@ class Launch:
     progress: Progress = field(default_factory=Progress)
 
 
-def launch(
-    spec: StudySpec, wanted: Launch, report: Callable[[TrackingStore, str], Mapping[str, bytes]] | None = None
-) -> StudyResult:
+@dataclass(frozen=True)
+class Views:
+    """What makes a study's numbers fit to be looked at; it lives above this folder, so it is handed in.
+
+    Attributes:
+        files: makes files for the study's run, from that run's id, when the runs are complete; None: none.
+        ranking: orders the searched parameters by importance.
+    """
+
+    files: Callable[[TrackingStore, str], Mapping[str, bytes]] | None = None
+    ranking: Ranking = lambda table: ()
+
+
+def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResult:
     """Runs a study to its end; it has failed where the result has no best trial.
 
     What can be wrong is looked at before anything is written: options, tracking store, data set,
@@ -78,7 +91,7 @@ def launch(
     Args:
         spec: the study.
         wanted: where, and whether it is a new one.
-        report: makes files for the study's run, from that run's id, when the runs are complete; default: none.
+        views: what is left on the study's run to be looked at; default: no report, no importance.
 
     Raises:
         SpecError: an option of the sampler or pruner is wrong, or what `model.import` names is no classifier.
@@ -100,13 +113,15 @@ def launch(
         run = _open_run(ledger, wanted, store)
         checkpoints = wanted.place.checkpoints / ledger.name
         worker = Worker(ledger.spec, ledger, run, sets, wanted.progress, stop, checkpoints=checkpoints)
+        bulletin = _bulletin(worker, store, wanted.place, views.ranking)
         try:
             if wanted.accept_changes:
                 begin_anew(wanted.place, ledger, store, run)
-            _search(worker, wanted)
-            result = _finish(worker, store, wanted.place)
-            if report is not None:
-                run.log_files(report(store, run.run_id))
+            with bulletin:
+                _search(worker, wanted)
+            result = _finish(worker, store, wanted.place, bulletin, report=views.files is not None)
+            if views.files is not None:
+                run.log_files(views.files(store, run.run_id))
                 _settle(worker, wanted.place)
         except InterruptedStudyError as interrupt:
             _leave(run, str(interrupt), wanted.progress)
@@ -119,6 +134,7 @@ def launch(
             run.flush(LEAVE_SECONDS)
             raise
         ledger.set_attribute("state", (StudyState.FAILED if result.best is None else StudyState.COMPLETE).value)
+        analyze(store)
     return result
 
 
@@ -173,6 +189,20 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     return run
 
 
+def _bulletin(worker: Worker, store: TrackingStore, place: Place, ranking: Ranking) -> Bulletin:
+    """What keeps the study's page current, called after each of the worker's trials."""
+
+    def standing() -> StudyResult:
+        return read_result(worker.ledger, None, place)
+
+    def housekeeping(_trials: int) -> None:
+        analyze(store)
+
+    bulletin = Bulletin(worker.spec, worker.run, standing, ranking, housekeeping)
+    worker.after_trial = bulletin.trial_ended
+    return bulletin
+
+
 def _search(worker: Worker, wanted: Launch) -> None:
     spec, ledger, run = worker.spec, worker.ledger, worker.run
     config = spec.first_config()
@@ -181,6 +211,9 @@ def _search(worker: Worker, wanted: Launch) -> None:
     run.log_machine(machine())
     if not any(parameter.path.startswith("data.") for parameter in spec.space.parameters):
         ledger.set_attribute("validation_images", len(data.validation.labels))
+    if shares_validation_images(spec) and ledger.attributes().get("shown_images") != data.digest:
+        run.log_images(training.thumbnails(data.validation), data.digest)
+        ledger.set_attribute("shown_images", data.digest)
     worker.take_back(wanted.died, everybody=wanted.place.is_own_ledger)
     start = StudyStart(
         ledger.name,
@@ -195,7 +228,7 @@ def _search(worker: Worker, wanted: Launch) -> None:
         worker.work()
 
 
-def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
+def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, report: bool) -> StudyResult:
     ledger, run = worker.ledger, worker.run
     _settle(worker, place)
     if found := compare(ledger, store, run.run_id, live=True):
@@ -203,9 +236,10 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
         _settle(worker, place)
     clear_leftovers(place, ledger)
     result = read_result(ledger, store, place)
+    bulletin.rank(result)
     best = result.best
     if best is None:
-        run.finish(StudyState.FAILED, in_words(result))
+        run.finish(StudyState.FAILED, in_words(result), report=report)
         _settle(worker, place)
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
@@ -220,7 +254,7 @@ def _finish(worker: Worker, store: TrackingStore, place: Place) -> StudyResult:
             log_look(look, best, store, run)
         ledger.set_attribute("crowned", best.number)
         result = read_result(ledger, store, place)
-    run.finish(StudyState.COMPLETE, in_words(result), best.number)
+    run.finish(StudyState.COMPLETE, in_words(result), best.number, report)
     _settle(worker, place)
     return result
 

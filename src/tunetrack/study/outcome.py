@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
 from tunetrack.spec.records import pruning_rule
+from tunetrack.spec.study import Budget
+from tunetrack.spec.words import duration
 from tunetrack.study.place import Place
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
 from tunetrack.tracking import TrackingStore, trial_runs
 
-__all__ = ["in_words", "read_result"]
+__all__ = ["in_words", "read_result", "so_far_in_words"]
 
 
 def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> StudyResult:
@@ -50,13 +55,8 @@ def in_words(result: StudyResult) -> str:
     if best is None or best.value is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
         return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
-    metric = str(result.objectives[0].metric)
-    error = result.standard_error
-    exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
-    lines = [f"**Best: trial {best.number}** with {metric} {best.value:.4f}{exact}."]
-    if len(result.objectives) > 1:
-        lines = [result.front_in_words()]
-    if error:
+    lines = [_best_in_words(result, "Best")]
+    if result.standard_error:
         near = result.within_standard_error()
         if near:
             lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
@@ -64,9 +64,47 @@ def in_words(result: StudyResult) -> str:
         lines.append(f"{result.test_in_words()}.")
     if result.validates_on_test_images:
         lines.append(f"{result.protocol_in_words()}.")
+    lines.append(f"Trials: {_states_in_words(result, result.counts())}; {_time_in_words(result)} in all.")
+    return " ".join(lines)
+
+
+def so_far_in_words(result: StudyResult, budget: Budget, now: datetime) -> str:
+    """How a running study stands, as a paragraph of Markdown.
+
+    Args:
+        result: the study, with or without the ids of its runs.
+        budget: what it may use.
+        now: in UTC.
+    """
     counts = result.counts()
+    waiting = {state: counts.pop(state, 0) for state in (TrialState.RUNNING, TrialState.KILLED)}
+    ended, planned = sum(counts.values()), f" of {budget.trials:,}" if budget.trials is not None else ""
+    states = f" ({_states_in_words(result, counts)})" if ended else ""
+    lines = [f"**Running**: {ended:,}{planned} trial{'' if ended == 1 and not planned else 's'} ended{states}."]
+    if result.best is not None:
+        lines.append(_best_in_words(result, "Best so far"))
+    if waiting[TrialState.KILLED]:
+        were = "trials were" if waiting[TrialState.KILLED] > 1 else "trial was"
+        lines.append(f"{waiting[TrialState.KILLED]} {were} interrupted and will be run again.")
+    limit = f" of {duration(budget.seconds)}" if budget.seconds is not None else ""
+    lines.append(f"{_time_in_words(result)}{limit} so far. As of {now:%Y-%m-%d %H:%M} UTC.")
+    return " ".join(lines)
+
+
+def _best_in_words(result: StudyResult, title: str) -> str:
+    best = result.best
+    if len(result.objectives) > 1 or best is None or best.value is None:
+        return result.front_in_words()
+    error = result.standard_error
+    exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
+    return f"**{title}: trial {best.number}** with {result.objectives[0].metric} {best.value:.4f}{exact}."
+
+
+def _states_in_words(result: StudyResult, counts: Mapping[TrialState, int]) -> str:
     sick = sum(pruning_rule(trial.record.reason) is not None for trial in result.trials)
     by_health = {TrialState.PRUNED: f" ({sick} by health rules)" if sick else ""}
-    states = (f"{counts[s]} {s.value}{by_health.get(s, '')}" for s in TrialState if s in counts)
-    lines.append(f"Trials: {', '.join(states)}.")
-    return " ".join(lines)
+    return ", ".join(f"{counts[s]} {s.value}{by_health.get(s, '')}" for s in TrialState if s in counts)
+
+
+def _time_in_words(result: StudyResult) -> str:
+    return f"{duration(sum(trial.record.seconds or 0.0 for trial in result.trials))} of trials"

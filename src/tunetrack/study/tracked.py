@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +15,7 @@ from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.tracking import DatasetInfo, SearchedParam, StudyInfo
 from tunetrack.tracking import Objective as TrackedObjective
 
-__all__ = ["dataset_info", "machine", "study_info"]
+__all__ = ["dataset_info", "machine", "shares_validation_images", "study_info", "worker_name"]
 
 
 def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()) -> StudyInfo:
@@ -38,7 +40,14 @@ def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()
         searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
     return StudyInfo(
-        name, spec.document, tuple(searched.values()), objectives, key, spec.validates_on_test_images, tuple(changes)
+        name,
+        spec.document,
+        tuple(searched.values()),
+        objectives,
+        key,
+        spec.validates_on_test_images,
+        tuple(changes),
+        weight_statistics=spec.first_config().weights.record,
     )
 
 
@@ -47,6 +56,17 @@ def dataset_info(data: training.ResidentData, config: DataConfig) -> DatasetInfo
     sizes = {"train": len(data.train.labels), "validation": len(data.validation.labels), "test": len(data.test.labels)}
     source = str(Path(config.dir).resolve()) if config.dir else config.name
     return DatasetInfo(data.name, data.digest, sizes, data.input_shape, data.classes, source)
+
+
+def shares_validation_images(spec: StudySpec) -> bool:
+    """Whether all trials of a study are judged by the same images; random changes to them aside."""
+    paths = (parameter.path for parameter in spec.space.parameters)
+    return not any(f"{path}.".startswith("data.") and not path.startswith("data.augment") for path in paths)
+
+
+def worker_name() -> str:
+    """This process among those that work on a study: host and process number, ``node7:4711``."""
+    return f"{socket.gethostname().partition('.')[0][:40]}:{os.getpid()}"
 
 
 def machine() -> str:

@@ -26,6 +26,7 @@ from tunetrack.spec import (
     Evaluation,
     Finding,
     Objective,
+    Predictions,
     TrialConditions,
     TrialConfig,
     TrialOutcome,
@@ -80,6 +81,7 @@ class TrialResult:
         weights: its state dict as a file's content, also of a pruned trial; None where it has none.
         traceback: of the exception that ended it; empty otherwise.
         findings: what the rules of `weights.health` have found, in the order in which it was found.
+        predictions: its answer to every validation image, also of a pruned trial; None where nobody looked at its end.
     """
 
     outcome: TrialOutcome
@@ -88,6 +90,7 @@ class TrialResult:
     weights: bytes | None = field(default=None, repr=False)
     traceback: str = ""
     findings: tuple[Finding, ...] = ()
+    predictions: Predictions | None = field(default=None, repr=False)
 
 
 def run_trial(
@@ -164,7 +167,8 @@ class _Run:
             values = (running_value(goal, self._records, self._model) for goal in self._objectives)
             metrics = self._metrics() | evaluation.group_metrics("final/validation")
             outcome = TrialOutcome(TrialState.COMPLETE, tuple(values), metrics=metrics)
-            return TrialResult(outcome, tuple(self._records), evaluation, weights, findings=self._judge.findings)
+            records, found = tuple(self._records), self._judge.findings
+            return TrialResult(outcome, records, evaluation, weights, "", found, evaluation.predictions)
         self._tell_conditions()
         outcome = TrialOutcome(TrialState.FAILED, reason=reason, metrics=self._metrics())
         return TrialResult(outcome, tuple(self._records), traceback=text, findings=self._judge.findings)
@@ -227,7 +231,9 @@ class _Run:
         reason = pruned_reason(self._records[-1].epoch, self._fit.config.trainer.epochs, cause)
         outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=self._metrics())
         weights = training.weights_to_bytes(self._fit.state_dict())
-        return TrialResult(outcome, tuple(self._records), weights=weights, findings=self._judge.findings)
+        looked = self._fit.validated  # of the last epoch, unless that was trained before this process began
+        predictions = None if looked is None else looked.predictions
+        return TrialResult(outcome, tuple(self._records), None, weights, "", self._judge.findings, predictions)
 
 
 def _reason(error: Exception) -> str:

@@ -26,6 +26,7 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.progress import Progress
 from tunetrack.study.repair import write_end
 from tunetrack.study.stopping import StopSignals
+from tunetrack.study.tracked import worker_name
 from tunetrack.study.trial import TrialResult, TrialWatch, run_trial
 from tunetrack.tracking import Ending, StudyRun, TrialArtifacts, TrialRun
 from tunetrack.training import ResidentData
@@ -50,6 +51,7 @@ class Worker:
         stop: signals that end the loop.
         train: runs one configuration; anything but `run_trial` is for measuring what the rest costs.
         checkpoints: folder of the states of this study's trials that are under way; None: none are kept.
+        after_trial: called when a trial has ended, before the next one begins; returns at once.
     """
 
     spec: StudySpec
@@ -60,6 +62,7 @@ class Worker:
     stop: StopSignals
     train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
     checkpoints: Path | None = None
+    after_trial: Callable[[], None] = lambda: None
     _started: float = 0.0
     _spent_before: float = 0.0
 
@@ -80,6 +83,7 @@ class Worker:
                 self.progress.note("every combination of the search space has been tried")
                 return
             self._run(ticket)
+            self.after_trial()
 
     def take_back(self, cause: str = "", everybody: bool = False) -> None:
         """Has the trials run again whose workers are gone, and ends those that have lost too many.
@@ -126,7 +130,7 @@ class Worker:
             self._not_built(ticket, str(error))
             return
         params = trial_params(config, self.spec.searched_paths)
-        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
+        trial = self.run.open_trial(ticket.number, params, self._may_exist(ticket), worker_name())
         self.progress.trial_started(ticket.number, config)
         try:
             with self._given_back(ticket, trial):
@@ -229,7 +233,7 @@ class Worker:
     def _not_built(self, ticket: Ticket, reason: str) -> None:
         outcome = TrialOutcome(TrialState.INFEASIBLE, reason=reason)
         params = flatten(ticket.config, self.spec.searched_paths)
-        trial = self.run.open_trial(ticket.number, params, existing=self._may_exist(ticket))
+        trial = self.run.open_trial(ticket.number, params, self._may_exist(ticket), worker_name())
         with self._given_back(ticket, trial):
             ending = self._kept(trial.ending(outcome), ticket)
         self._end(ticket, ending, outcome)
@@ -239,4 +243,11 @@ class Worker:
 def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
     """The files that a finished trial leaves in MLflow."""
     files = {"error.txt": result.traceback.encode()} if result.traceback else {}
-    return TrialArtifacts(config.document(), result.weights, result.evaluation, files=files, findings=result.findings)
+    return TrialArtifacts(
+        config.document(),
+        result.weights,
+        result.evaluation,
+        files=files,
+        findings=result.findings,
+        predictions=result.predictions,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import tempfile
 import threading
@@ -11,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import yaml
+from pyarrow import parquet
 
-from tunetrack.spec.records import EpochRecord, Evaluation
+from tunetrack.spec.records import EpochRecord, Evaluation, Predictions
 from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.figures.confusion import confusion_figure
 from tunetrack.tracking.figures.curves import curves_figure
@@ -23,7 +27,7 @@ from tunetrack.tracking.figures.weight_layers import layers_figure
 from tunetrack.tracking.names import File
 from tunetrack.tracking.weight_table import write_table
 
-__all__ = ["TrialArtifacts", "confusion_table", "scratch", "to_yaml", "trial_files", "written"]
+__all__ = ["TrialArtifacts", "confusion_table", "predictions_table", "scratch", "to_yaml", "trial_files", "written"]
 
 _log = logging.getLogger(__name__)
 _changing_roots = threading.Lock()
@@ -43,6 +47,7 @@ class TrialArtifacts:
         curves: whether the figure of the epochs is wanted; it needs at least one epoch.
         files: further files, content by relative path.
         findings: what the health rules have found in its weight statistics, in order.
+        predictions: the answer to each validation image.
     """
 
     config: Mapping[str, Any] | None = None
@@ -51,6 +56,7 @@ class TrialArtifacts:
     curves: bool = True
     files: Mapping[str, bytes] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    predictions: Predictions | None = field(default=None, repr=False)
 
 
 def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
@@ -65,6 +71,8 @@ def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtif
     if artifacts.confusion is not None:
         files[File.CONFUSION_FIGURE] = confusion_figure(title, artifacts.confusion)
         files[File.CONFUSION_TABLE] = confusion_table(artifacts.confusion).encode()
+    if artifacts.predictions is not None:
+        files[File.PREDICTIONS] = predictions_table(artifacts.predictions)
     if stats := [epoch.weights for epoch in epochs if epoch.weights is not None]:
         files[File.WEIGHT_STATS] = write_table(stats)
         files[File.WEIGHT_HISTOGRAMS] = histograms_figure(title, stats)
@@ -85,6 +93,26 @@ def confusion_table(evaluation: Evaluation) -> str:
     for name, counts in zip(evaluation.classes, evaluation.confusion, strict=True):
         lines.append(",".join([_cell(name), *map(str, counts)]))
     return "\n".join(lines) + "\n"
+
+
+def predictions_table(predictions: Predictions) -> bytes:
+    """The answers as the content of a Parquet file, one row an image of the split.
+
+    Columns: index (int32, the position in the split), label and predicted (uint8 or uint16), confidence (float16).
+    """
+    columns = {"index": np.arange(len(predictions.labels), dtype=np.int32), **vars(predictions)}
+    names = {"index": "index", "labels": "label", "predicted": "predicted", "confidence": "confidence"}
+    table = pa.table({names[key]: values for key, values in columns.items()})
+    file = io.BytesIO()
+    # Positions in a row are next to nothing as differences; classes are few, so a dictionary of them is small.
+    parquet.write_table(
+        table,
+        file,
+        compression="zstd",
+        use_dictionary=["label", "predicted"],
+        column_encoding={"index": "DELTA_BINARY_PACKED"},
+    )
+    return file.getvalue()
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ __all__ = [
     "Point",
     "Reopen",
     "RunRef",
+    "View",
     "Work",
     "checksum",
     "decode",
@@ -159,7 +160,17 @@ class End:
     do: Literal["end"] = "end"
 
 
-Work: TypeAlias = OpenTrial | Log | Files | Inputs | Reopen | End
+@dataclass(frozen=True, slots=True)
+class View:
+    """Write a study's saved view, a tag of its experiment, where MLflow's UI is one that the format was tested with."""
+
+    run: RunRef
+    key: str
+    value: str
+    do: Literal["view"] = "view"
+
+
+Work: TypeAlias = OpenTrial | Log | Files | Inputs | Reopen | End | View
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunetrack._version import __version__
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialOutcome, TrialState
-from tunetrack.tracking.commands import End, Files, Inputs, Log, OpenTrial, RunRef
+from tunetrack.tracking.commands import End, Files, Inputs, Log, OpenTrial, RunRef, View
 from tunetrack.tracking.datasets import DatasetInfo
 from tunetrack.tracking.mlflow_calls import MlflowCalls, RunAddress
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork, log_model
-from tunetrack.tracking.names import FROM_TEST_IMAGES, STUDY_STATUS, RunKind, StudyState, Tag
+from tunetrack.tracking.names import FROM_TEST_IMAGES, STUDY_STATUS, File, RunKind, StudyState, Tag
 from tunetrack.tracking.sending.writer import BackgroundWriter
-from tunetrack.tracking.study_info import StudyInfo, describe_study
+from tunetrack.tracking.sprites import sprite_files
+from tunetrack.tracking.study_info import StudyInfo, describe_study, important_tags
+from tunetrack.tracking.trial_names import trial_name
 from tunetrack.tracking.trial_run import Ending, TrialRun, now, points
 from tunetrack.tracking.values import ParamValue, encode_params
+from tunetrack.tracking.views import view_id, view_tag, view_url
 
 __all__ = ["Ending", "StudyRun", "TrialRun"]
 
@@ -48,20 +53,20 @@ class StudyRun:
         return self._calls()
 
     def open_trial(
-        self, number: int, params: Mapping[str, ParamValue], name: str | None = None, existing: bool = False
+        self, number: int, params: Mapping[str, ParamValue], existing: bool = False, worker: str = ""
     ) -> TrialRun:
         """Queue the creation of a trial's run and return at once.
 
         Args:
             number: the trial's number, from 0.
             params: every concrete value by dotted path.
-            name: the run's name; default ``trial-007``.
             existing: whether a run of this trial may be there already (a retry, or the study was resumed). It is then
                 looked up and set to RUNNING again instead of being created twice.
+            worker: which process trains it; empty: none, somebody else's trial is put in order.
         """
         with self.writer.on_callers_account():
             run = RunRef(self.experiment_id, key=f"{self.info.identity}/{number}")
-            name = name or f"trial-{number:03d}"
+            name = trial_name(number, params, self.info.searched)
             trial = TrialRun(self.writer, self.info, run, number, name, self._forget)
             tags: dict[str, str] = {
                 Tag.KIND: RunKind.TRIAL.value,
@@ -75,7 +80,7 @@ class StudyRun:
             }
             self.writer.submit(
                 OpenTrial(run, name, tags, now(), existing),
-                Log(run, params=encode_params(params, self.info.log_scaled), tags=_protocol_tags(params)),
+                Log(run, params=encode_params(params, self.info.log_scaled), tags=_further_tags(params, worker)),
             )
             self._running[number] = trial
             return trial
@@ -87,6 +92,10 @@ class StudyRun:
                 self.writer.submit(Files(self._run, folder))
             else:
                 self.writer.count_lost()
+
+    def log_images(self, tiles: NDArray[np.uint8], digest: str) -> None:
+        """Queue the validation images that all trials share, as one picture; see `tunetrack.tracking.sprites`."""
+        self.log_files(sprite_files(tiles, digest))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Queue metrics of the study as a whole, such as the best value so far."""
@@ -134,15 +143,36 @@ class StudyRun:
         """
         return self.writer.flush(timeout)
 
-    def finish(self, state: StudyState, markdown: str = "", best_trial: int | None = None) -> None:
+    def describe(self, markdown: str) -> None:
+        """Queue a description of the study as it now stands; `markdown` is the outcome so far, in words."""
+        with self.writer.on_callers_account():
+            self.writer.submit(Log(self._run, tags={Tag.NOTE: describe_study(self.info, markdown, self._links())}))
+
+    def rank_params(self, important: Sequence[str]) -> None:
+        """Queue the saved view once more, with the searched parameters in another order.
+
+        Args:
+            important: their paths, the most important first.
+        """
+        with self.writer.on_callers_account():
+            self.info = replace(self.info, important=tuple(important))
+            self.writer.submit(Log(self._run, tags=important_tags(self.info)))
+            if tag := view_tag(self.info, self.experiment_id):
+                self.writer.submit(View(self._run, *tag))
+
+    def finish(
+        self, state: StudyState, markdown: str = "", best_trial: int | None = None, report: bool = False
+    ) -> None:
         """Queue the study's state, its outcome in words, and the end of the run; `flush` says whether it was sent.
 
         Args:
             state: a final state.
             markdown: the outcome in words, the best trial included; comes first in the run's description.
             best_trial: number of the best trial, where there is one.
+            report: whether the report is, or will be, among the run's files.
         """
-        tags: dict[str, str] = {Tag.STUDY_STATE: state.value, Tag.NOTE: describe_study(self.info, markdown)}
+        note = describe_study(self.info, markdown, self._links(report))
+        tags: dict[str, str] = {Tag.STUDY_STATE: state.value, Tag.NOTE: note}
         if best_trial is not None:
             tags[Tag.STUDY_BEST_TRIAL] = str(best_trial)
         self.writer.submit(Log(self._run, tags=tags), End(self._run, STUDY_STATUS[state], now()), durable=True)
@@ -155,10 +185,20 @@ class StudyRun:
             StudyState.KILLED, f"The study was stopped: {reason}. `tunetrack resume {self.info.name}` goes on with it."
         )
 
+    def _links(self, report: bool = False) -> dict[str, str]:
+        """Address by title, relative to the page of MLflow's UI that shows them."""
+        charts = view_url("", self.experiment_id, view_id(self.experiment_id, self.info.name)).removeprefix("/")
+        links = {"Compare the trials": f"tunetrack/studies/{self.run_id}", "Charts in MLflow": charts}
+        if report:
+            place = f"#/experiments/{self.experiment_id}/runs/{self.run_id}/artifacts/{File.REPORT}"
+            links["Report"] = f"{place}?workflowType=machine_learning"
+        return links
+
     def _forget(self, trial: TrialRun) -> None:
         """Take a trial that has ended off the list of those that `killed` ends."""
         self._running.pop(trial.number, None)
 
 
-def _protocol_tags(params: Mapping[str, ParamValue]) -> dict[str, str]:
-    return {Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {}
+def _further_tags(params: Mapping[str, ParamValue], worker: str) -> dict[str, str]:
+    tags: dict[str, str] = {Tag.TRIAL_WORKER: worker} if worker else {}
+    return tags | ({Tag.VALIDATION: FROM_TEST_IMAGES} if params.get("data.faithful") is True else {})

@@ -10,10 +10,19 @@ from typing import Any
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.names import FROM_TEST_IMAGES, File, Tag, objective_metric
 
-__all__ = ["Objective", "SearchedParam", "StudyInfo", "describe_study", "info_from_tags", "info_tags"]
+__all__ = [
+    "Objective",
+    "SearchedParam",
+    "StudyInfo",
+    "describe_study",
+    "important_tags",
+    "info_from_tags",
+    "info_tags",
+]
 
 #: MLflow silently cuts tags beyond this many characters.
 _TAG_LIMIT = 8000
+_NO_LINKS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class StudyInfo:
         validates_on_test_images: whether trials, or some of them, draw their validation images from the official test
             set.
         changes: of the study file since the study began, in words.
+        important: paths of searched parameters, the most important first; empty as long as nothing is known.
+        weight_statistics: whether its trials log the summary metrics of weight statistics.
     """
 
     name: str
@@ -66,6 +77,8 @@ class StudyInfo:
     key: str = ""
     validates_on_test_images: bool = False
     changes: tuple[str, ...] = ()
+    important: tuple[str, ...] = ()
+    weight_statistics: bool = False
 
     @property
     def identity(self) -> str:
@@ -78,6 +91,12 @@ class StudyInfo:
         return frozenset(param.path for param in self.searched if param.log)
 
     @property
+    def by_importance(self) -> tuple[SearchedParam, ...]:
+        """The searched parameters, the most important first; those of which nothing is known in the file's order."""
+        rank = {path: place for place, path in enumerate(self.important)}
+        return tuple(sorted(self.searched, key=lambda param: rank.get(param.path, len(rank))))
+
+    @property
     def objective_metrics(self) -> tuple[str, ...]:
         """Names under which the objective values are logged, in the objectives' order."""
         return tuple(objective_metric(goal.metric, len(self.objectives)) for goal in self.objectives)
@@ -88,13 +107,27 @@ def info_tags(info: StudyInfo) -> dict[str, str]:
     searched = json.dumps([asdict(param) for param in info.searched])
     if len(searched) > _TAG_LIMIT:  # the ranges in words are the part that can be spared
         searched = json.dumps([{**asdict(param), "text": ""} for param in info.searched])
-    protocol = {Tag.VALIDATION: FROM_TEST_IMAGES} if info.validates_on_test_images else {}
-    return protocol | {
+    further: dict[str, str] = {Tag.VALIDATION: FROM_TEST_IMAGES} if info.validates_on_test_images else {}
+    if info.weight_statistics:
+        further[Tag.STUDY_WEIGHTS] = "true"
+    return {
+        **further,
+        **important_tags(info),
         Tag.STUDY_NAME: info.name,
         Tag.STUDY_KEY: info.identity,
         Tag.STUDY_SEARCHED: searched[:_TAG_LIMIT],
         Tag.STUDY_OBJECTIVES: json.dumps([asdict(goal) for goal in info.objectives]),
     }
+
+
+def important_tags(info: StudyInfo) -> dict[str, str]:
+    """The order of importance as a tag; none as long as nothing is known, so that an older one stays."""
+    if not info.important:
+        return {}
+    kept = list(info.important)
+    while len(text := json.dumps(kept)) > _TAG_LIMIT:
+        kept.pop()
+    return {Tag.STUDY_IMPORTANT: text}
 
 
 def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
@@ -107,15 +140,30 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
         searched = tuple(SearchedParam(**param) for param in json.loads(tags[Tag.STUDY_SEARCHED]))
         objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
         from_test = tags.get(Tag.VALIDATION) == FROM_TEST_IMAGES
-        return StudyInfo(tags[Tag.STUDY_NAME], {}, searched, objectives, tags[Tag.STUDY_KEY], from_test)
+        return StudyInfo(
+            tags[Tag.STUDY_NAME],
+            {},
+            searched,
+            objectives,
+            tags[Tag.STUDY_KEY],
+            from_test,
+            important=tuple(json.loads(tags.get(Tag.STUDY_IMPORTANT, "[]"))),
+            weight_statistics=Tag.STUDY_WEIGHTS in tags,
+        )
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise TrackingError(
             f"run {run_id} is not a study of tunetrack, or its tags were changed: {type(error).__name__}: {error}"
         ) from error
 
 
-def describe_study(info: StudyInfo, outcome: str = "") -> str:
-    """The run description in Markdown: the outcome first, once there is one, then what is searched and why."""
+def describe_study(info: StudyInfo, outcome: str = "", links: Mapping[str, str] = _NO_LINKS) -> str:
+    """The run description in Markdown: the outcome first, then links, then what is searched and why.
+
+    Args:
+        info: the study.
+        outcome: how it stands, or has ended, in words.
+        links: address by title. MLflow's UI keeps relative ones, which are then found wherever it is served.
+    """
     goals = ", ".join(f"{'maximize' if goal.maximize else 'minimize'} `{goal.metric}`" for goal in info.objectives)
     rows = [f"| `{param.path}` | {param.text or ('log scale' if param.log else '')} |" for param in info.searched]
     budget = info.document.get("budget") or {}
@@ -125,7 +173,11 @@ def describe_study(info: StudyInfo, outcome: str = "") -> str:
         facts.append("**Sampler**: " + " ".join(str(sampler[key]) for key in ("engine", "name") if key in sampler))
     if isinstance(budget, Mapping) and budget:
         facts.append("**Budget**: " + ", ".join(f"{value} {key}" for key, value in budget.items() if value is not None))
-    parts = [f"# {info.name}", outcome.strip(), "  \n".join(facts)]
+    shown = " · ".join(f"[{title}]({address})" for title, address in links.items())
+    # MLflow shows the name above, and folds a description: only links in its first two lines can be clicked at once.
+    first, _, rest = outcome.strip().partition(". ")
+    top = "  \n".join(filter(None, (f"{first}." if rest else first, shown)))
+    parts = [top, rest, "  \n".join(facts)]
     if info.changes:
         parts.append("\n".join(["**The study file was changed on the way**", "", *(f"- {c}" for c in info.changes)]))
     if rows:

@@ -189,7 +189,7 @@ class TrialRun:
             log = Log(
                 self._run, self._held_points() + self._final_points(outcome, end), tags=self._tags(outcome, leaves)
             )
-            title = f"{self._study.name}  {self.name}"
+            title = f"{self._study.name}  trial {self.number}"
             if outcome.state is not TrialState.COMPLETE:
                 title += f"  ({outcome.state.value})"
             files = trial_files(title, self._epochs, leaves)

@@ -7,46 +7,63 @@ from __future__ import annotations
 
 from typing import Any
 
+from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.study_info import SearchedParam, StudyInfo
 from tunetrack.tracking.values import LOG10_PREFIX
 
-__all__ = ["CURVES_SECTION", "SEARCH_SECTION", "charts", "sections"]
+__all__ = ["CURVES_SECTION", "SEARCH_SECTION", "TRIALS_SECTION", "WEIGHTS_SECTION", "charts", "sections"]
 
-SEARCH_SECTION, CURVES_SECTION = "tunetrack-search", "tunetrack-curves"
+TRIALS_SECTION, SEARCH_SECTION = "tunetrack-trials", "tunetrack-search"
+CURVES_SECTION, WEIGHTS_SECTION = "tunetrack-curves", "tunetrack-weights"
+#: Key, title, cards beside each other, and their height in pixels. MLflow's own three columns leave no room for the
+#: names of the axes, and parallel axes need the whole width for theirs.
+_SECTIONS = (
+    (TRIALS_SECTION, "all trials", 1, 360),
+    (SEARCH_SECTION, "what was searched", 2, 380),
+    (CURVES_SECTION, "learning curves", 2, 380),
+    (WEIGHTS_SECTION, "weights", 2, 380),
+)
 #: More axes than this cannot be read on a card.
 _PARALLEL_AXES = 8
 _SCATTERS = 6
 _RUNS = 500
+_CURVES = ("validation/accuracy", "validation/loss", "train/accuracy", "train/loss")
 
 Card = dict[str, Any]
 
 
 def sections(info: StudyInfo) -> list[dict[str, Any]]:
-    """The two groups of charts, in their order."""
-    titles = ((SEARCH_SECTION, f"{info.name}: what was searched"), (CURVES_SECTION, f"{info.name}: learning curves"))
+    """The groups of charts, in their order; a group without a card is left out."""
+    used = {card["metricSectionId"] for card in charts(info)}
     return [
         {
             "uuid": key,
-            "name": name,
+            "name": f"{info.name}: {title}",
             "display": True,
             "isReordered": True,
             "deleted": False,
             "isGenerated": False,
-            # MLflow's own three columns leave no room for the names of the axes.
-            "columns": 2,
-            "cardHeight": 380,
+            "columns": columns,
+            "cardHeight": height,
         }
-        for key, name in titles
+        for key, title, columns, height in _SECTIONS
+        if key in used
     ]
 
 
-def charts(info: StudyInfo) -> list[Card]:
+def charts(info: StudyInfo, scatters: int = _SCATTERS) -> list[Card]:
     """All cards of a study, in reading order.
 
-    Parameters searched on a log scale appear by their decimal logarithm, since these charts have linear axes only.
-    Parameters that only some trials have are left out where MLflow would drop every trial that lacks them.
+    The most important parameters come first: on the parallel axes, among the scatter plots, and the two most important
+    ones that are numbers as the axes of the contour. Those searched on a log scale appear by their decimal logarithm,
+    since these charts have linear axes only. Parameters that only some trials have are left out where MLflow would drop
+    every trial that lacks them.
+
+    Args:
+        info: the study.
+        scatters: plots of the objective over one parameter, at the most.
     """
-    everywhere = [param for param in info.searched if not param.conditional]
+    everywhere = [param for param in info.by_importance if not param.conditional]
     numeric = [param for param in everywhere if param.numeric]
     cards: list[Card] = []
     for metric in info.objective_metrics:
@@ -59,10 +76,12 @@ def charts(info: StudyInfo) -> list[Card]:
     if len(info.objective_metrics) > 1:
         cards.append(_scatter(_metric(info.objective_metrics[0]), _metric(info.objective_metrics[1])))
     # Numbers first: a category has its place in the parallel coordinates.
-    by_kind = sorted(info.searched, key=lambda param: not param.numeric)
-    cards += [_scatter(_param(axis(param)), _metric(metric)) for param in by_kind[:_SCATTERS]]
-    curves = ("validation/accuracy", "validation/loss", "train/accuracy", "train/loss")
-    cards += [_line(metric) for metric in curves]
+    by_kind = sorted(info.by_importance, key=lambda param: not param.numeric)
+    cards += [_scatter(_param(axis(param)), _metric(metric)) for param in by_kind[:scatters]]
+    cards += [_line(metric, CURVES_SECTION) for metric in _CURVES]
+    if info.weight_statistics:
+        # Charts of what a network has not, such as scales of norms, are hidden by the page's `hideEmptyCharts`.
+        cards += [_line(metric, WEIGHTS_SECTION) for metric in SUMMARY_METRICS]
     for index, card in enumerate(cards):
         card["uuid"] = f"tunetrack-{index}"
     return cards
@@ -92,7 +111,7 @@ def _metric(key: str) -> dict[str, str]:
 
 
 def _parallel(params: list[str], metric: str) -> Card:
-    return _card("PARALLEL", SEARCH_SECTION) | {
+    return _card("PARALLEL", TRIALS_SECTION) | {
         "selectedParams": params,
         "selectedMetrics": [metric],
         "showAllRuns": False,
@@ -112,8 +131,8 @@ def _bar(metric: str) -> Card:
     return _card("BAR", SEARCH_SECTION) | {"metricKey": metric}
 
 
-def _line(metric: str) -> Card:
-    return _card("LINE", CURVES_SECTION) | {
+def _line(metric: str, section: str) -> Card:
+    return _card("LINE", section) | {
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "lineSmoothness": 0,

@@ -27,7 +27,17 @@ from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.study_info import StudyInfo
 from tunetrack.tracking.view_charts import charts, sections
 
-__all__ = ["VERIFIED_VERSIONS", "SavedView", "view_id", "view_state", "view_url", "write_view"]
+__all__ = [
+    "VERIFIED_VERSIONS",
+    "SavedView",
+    "ui_version",
+    "unverified",
+    "view_id",
+    "view_state",
+    "view_tag",
+    "view_url",
+    "write_view",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +47,8 @@ VERIFIED_VERSIONS = ((3, 17),)
 _TAG_PREFIX = "mlflow.sharedViewState."
 #: MLflow refuses experiment tags beyond this many characters.
 _TAG_LIMIT = 5000
+#: Scatter plots and columns of parameters that a view has at the most; a smaller one where the tag would be too long.
+_SIZES = ((6, 1000), (6, 12), (2, 6), (0, 0))
 
 
 @dataclass(frozen=True)
@@ -93,19 +105,32 @@ def write_view(store: ViewStore, info: StudyInfo, experiment_id: str) -> SavedVi
         TrackingError: the store failed.
     """
     with translated(f"write the saved view of the study {info.name!r}", store.uri):
-        skipped = _unverified(_ui_version(store))
+        skipped = unverified(ui_version(store.uri, store.is_server))
         if skipped:
             _log.warning("%s", skipped)
             return SavedView(experiment_id, None, skipped)
-        key = view_id(experiment_id, info.name)
-        now = int(time.time() * 1000)
-        tag = _tag(info, now)
-        if len(tag) > _TAG_LIMIT:
-            skipped = f"the saved view of {info.name!r} is too large for an experiment tag ({len(tag)} characters)"
+        tag = view_tag(info, experiment_id)
+        if tag is None:
+            skipped = f"the saved view of {info.name!r} is too large for an experiment tag ({_TAG_LIMIT} characters)"
             _log.warning("%s", skipped)
             return SavedView(experiment_id, None, skipped)
-        store.client.set_experiment_tag(experiment_id, _TAG_PREFIX + key, tag)
-    return SavedView(experiment_id, key)
+        store.client.set_experiment_tag(experiment_id, *tag)
+    return SavedView(experiment_id, view_id(experiment_id, info.name))
+
+
+def view_tag(info: StudyInfo, experiment_id: str) -> tuple[str, str] | None:
+    """Key and value of the experiment's tag that is the saved view; None where it would be too long.
+
+    A study with many parameters gets fewer plots and columns.
+    """
+    now = int(time.time() * 1000)
+    for scatters, columns in _SIZES:
+        state = json.dumps(view_state(info, scatters, columns)).encode()
+        packed = base64.b64encode(zlib.compress(state, 9)).decode()
+        value = json.dumps({"name": info.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
+        if len(value) <= _TAG_LIMIT:
+            return _TAG_PREFIX + view_id(experiment_id, info.name), value
+    return None
 
 
 def view_id(experiment_id: str, study_name: str) -> str:
@@ -119,13 +144,19 @@ def view_url(base_url: str, experiment_id: str, view_id: str) -> str:
     return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={quote(view_id)}"
 
 
-def view_state(info: StudyInfo) -> dict[str, Any]:
-    """The page's state as the UI of MLflow 3.17 reads it."""
+def view_state(info: StudyInfo, scatters: int = _SIZES[0][0], params: int = _SIZES[0][1]) -> dict[str, Any]:
+    """The page's state as the UI of MLflow 3.17 reads it.
+
+    Args:
+        info: the study.
+        scatters: plots of the objective over one parameter, at the most.
+        params: columns of parameters in the table, at the most; the most important ones.
+    """
     goal, metric = info.objectives[0], info.objective_metrics[0]
     columns = [
         *(f"metrics.`{name}`" for name in info.objective_metrics),
         f"tags.`{Tag.TRIAL_STATE}`",
-        *(f"params.`{param.path}`" for param in info.searched),
+        *(f"params.`{param.path}`" for param in info.by_importance[:params]),
         f"tags.`{Tag.TRIAL_REASON}`",
     ]
     return {
@@ -141,7 +172,7 @@ def view_state(info: StudyInfo) -> dict[str, Any]:
         "columnOrder": ["attributes.`Run Name`", "runDateAndNestInfo", *columns],
         "columnWidths": {},
         "runsHiddenMode": "SHOWALL",
-        "compareRunCharts": charts(info),
+        "compareRunCharts": charts(info, scatters),
         "compareRunSections": sections(info),
         "viewMaximized": False,
         "runListHidden": False,
@@ -155,19 +186,19 @@ def view_state(info: StudyInfo) -> dict[str, Any]:
     }
 
 
-def _tag(info: StudyInfo, now: int) -> str:
-    packed = base64.b64encode(zlib.compress(json.dumps(view_state(info)).encode(), 9)).decode()
-    return json.dumps({"name": info.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
+def ui_version(uri: str, is_server: bool) -> str:
+    """The version that serves the UI: the server's where there is one, else the installed one.
 
-
-def _ui_version(store: ViewStore) -> str:
-    """The version that serves the UI: the server's where there is one, else the installed one."""
-    if not store.is_server:
+    Raises:
+        RequestException: the server does not answer.
+    """
+    if not is_server:
         return str(mlflow.__version__)
-    return requests.get(store.uri.rstrip("/") + "/version", timeout=5).text.strip()
+    return requests.get(uri.rstrip("/") + "/version", timeout=5).text.strip()
 
 
-def _unverified(version: str) -> str:
+def unverified(version: str) -> str:
+    """Why no view is written for this version of the UI; empty for one that was tested with it."""
     parts = version.split(".")
     verified = ", ".join(f"{major}.{minor}" for major, minor in VERIFIED_VERSIONS)
     if (

@@ -10,6 +10,7 @@ from tunetrack.training.hardware import choose_device
 from tunetrack.training.memory import release_memory
 from tunetrack.training.models import MODELS, build_model, check_imported, summarise
 from tunetrack.training.state import TrainState
+from tunetrack.training.thumbnails import thumbnails
 from tunetrack.training.weights import weights_from_bytes, weights_to_bytes
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "load_data",
     "release_memory",
     "summarise",
+    "thumbnails",
     "weights_from_bytes",
     "weights_to_bytes",
 ]

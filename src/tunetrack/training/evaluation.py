@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from tunetrack.spec.config import TrainerConfig, TrialConfig
-from tunetrack.spec.records import Evaluation
+from tunetrack.spec.records import Evaluation, Predictions
 from tunetrack.training.batches import Normaliser, evaluation_batches, evaluation_size, validation_changes
 from tunetrack.training.data import ResidentData
 from tunetrack.training.fast import accelerated
@@ -26,7 +27,7 @@ __all__ = ["Deployable", "deployable", "evaluate", "evaluate_model"]
 def evaluate_model(
     model: nn.Module, data: ResidentData, split: str, config: TrialConfig, units: DeadUnits | None = None
 ) -> Evaluation:
-    """Loss, accuracy, accuracy by group and confusion matrix of a model on a split.
+    """Loss, accuracy, accuracy by group, confusion matrix and single answers of a model on a split.
 
     The loss is the mean cross-entropy without label smoothing, so that trials can be compared.
 
@@ -37,27 +38,35 @@ def evaluate_model(
         config: decides the precision, and whether validation images are changed.
         units: looks for dead units on the way.
     """
-    loss, answers = _measure(model, data, split, config, units)
+    loss, answers, shares = _measure(model, data, split, config, units)
     part, classes = data.split(split), len(data.classes)
     right = answers == part.labels
     counts = torch.bincount(part.labels * classes + answers, minlength=classes * classes).view(classes, classes)
     groups = {}
     if part.groups is not None:
-        shares = ((name, right[part.groups == index]) for index, name in enumerate(data.groups))
-        groups = {name: int(share.sum()) / len(share) for name, share in shares if len(share)}
+        by_group = ((name, right[part.groups == index]) for index, name in enumerate(data.groups))
+        groups = {name: int(own.sum()) / len(own) for name, own in by_group if len(own)}
+    small = np.uint8 if classes <= 256 else np.uint16
     return Evaluation(
         loss,
         int(right.sum()) / len(right),
         confusion=tuple(tuple(row) for row in counts.tolist()),
         classes=data.classes,
         group_accuracy=groups,
+        predictions=Predictions(
+            part.labels.cpu().numpy().astype(small), answers.cpu().numpy().astype(small), shares.half().cpu().numpy()
+        ),
     )
 
 
 def _measure(
     model: nn.Module, data: ResidentData, split: str, config: TrialConfig, units: DeadUnits | None
-) -> tuple[float, torch.Tensor]:
-    """Mean loss, and the predicted class of every image, int64 (n,) on the device; halves batches that do not fit."""
+) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Mean loss, predicted class and its share in the softmax, by image on the device; halves batches that do not fit.
+
+    Returns:
+        The loss, the classes as int64 (n,), and the shares as float32 (n,).
+    """
     part = data.split(split)
     changes = validation_changes(config.data, len(part), data.device) if split == "validation" else None
     was_training = model.training
@@ -65,13 +74,13 @@ def _measure(
     watch = None if units is None else units.between_batches
     try:
         with units.watching() if units is not None else nullcontext():
-            (total, answers), _ = halved_until_it_fits(
+            (total, answers, shares), _ = halved_until_it_fits(
                 lambda size: _answers(model, data, evaluation_batches(part, changes, size), config.trainer, watch),
                 evaluation_size(part),
             )
     finally:
         model.train(was_training)
-    return total / len(part), answers
+    return total / len(part), answers, shares
 
 
 def _answers(
@@ -80,8 +89,8 @@ def _answers(
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     config: TrainerConfig,
     faster: Callable[[], bool] | None,
-) -> tuple[float, torch.Tensor]:
-    """Summed loss and predicted classes; one wait for the device, at the end.
+) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Summed loss, predicted classes and their shares in the softmax; one wait for the device, at the end.
 
     Args:
         faster: called before the first and after each batch; whether the model can be made faster than it was, since
@@ -91,7 +100,7 @@ def _answers(
         faster()  # what an attempt that ran out of memory has left in the middle of a batch is forgotten
     normalise, forward = Normaliser(data), accelerated(model, data.device)
     total = torch.zeros((), dtype=sum_dtype(data.device), device=data.device)
-    answers = []
+    answers, shares = [], []
     with torch.inference_mode():
         for images, labels in batches:
             with autocast(config, data.device):
@@ -99,9 +108,11 @@ def _answers(
             logits = logits.float()
             if faster is not None and faster():
                 forward = accelerated(model, data.device)
-            total += F.cross_entropy(logits, labels, reduction="sum")
+            logs = F.log_softmax(logits, dim=1)  # cross-entropy in its two steps, as torch itself takes them
+            total += F.nll_loss(logs, labels, reduction="sum")
             answers.append(logits.argmax(dim=1))
-    return float(total), torch.cat(answers)
+            shares.append(logs.amax(dim=1))
+    return float(total), torch.cat(answers), torch.cat(shares).exp()
 
 
 def evaluate(config: TrialConfig, data: ResidentData, state_dict: Mapping[str, torch.Tensor], split: str) -> Evaluation:

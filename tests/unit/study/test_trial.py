@@ -44,6 +44,14 @@ def test_a_complete_trial_leaves_everything(data: training.ResidentData) -> None
     assert result.weights is not None
     again = training.evaluate(config(), data, training.weights_from_bytes(result.weights), "validation")
     assert again == result.evaluation
+    answers = result.predictions
+    assert answers is not None
+    assert answers is result.evaluation.predictions
+    assert answers.labels.tolist() == data.validation.labels.tolist()
+    assert (answers.labels == answers.predicted).mean() == pytest.approx(result.evaluation.accuracy)
+    assert again.predictions is not None
+    assert (again.predictions.predicted == answers.predicted).all()
+    assert (again.predictions.confidence == answers.confidence).all()
 
 
 def test_conditions_are_told_once_before_the_first_epoch(data: training.ResidentData) -> None:
@@ -72,6 +80,10 @@ def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:
     assert result.outcome.values is None
     assert result.outcome.reason == "pruned after epoch 2 of 50"
     assert len(result.records) == 2
+    assert result.evaluation is None
+    assert result.predictions is not None  # the look that the epoch has taken anyway
+    right = (result.predictions.labels == result.predictions.predicted).mean()
+    assert right == pytest.approx(result.records[-1].validation_accuracy)
 
 
 def test_a_model_that_raises_when_it_is_built_fails_its_trial(

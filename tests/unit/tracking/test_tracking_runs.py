@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from tracking_support import epoch, evaluation, study_info
 from tunetrack.errors import TrackingError
 from tunetrack.server import TrackingServer
-from tunetrack.spec.records import TrialOutcome, TrialState
+from tunetrack.spec.records import Predictions, TrialOutcome, TrialState
 from tunetrack.tracking import DatasetInfo, File, StudyState, TrackingStore, TrialArtifacts, connect, read_artifact
 from tunetrack.tracking.runs import StudyRun
 
@@ -66,12 +70,16 @@ def test_complete_trial(store: TrackingStore, study: StudyRun) -> None:
     trial.log_epoch(epoch(1))
     outcome = TrialOutcome(TrialState.COMPLETE, (0.93,), metrics={"best/validation/accuracy": 0.94, "bad": math.inf})
     artifacts = TrialArtifacts(
-        config={"model": {"head": (64, 32)}}, weights=b"PK", confusion=evaluation(3), files={"weights/x.parquet": b"1"}
+        config={"model": {"head": (64, 32)}},
+        weights=b"PK",
+        confusion=evaluation(3),
+        files={"weights/x.parquet": b"1"},
+        predictions=Predictions(np.array([0, 1, 2], np.uint8), np.array([0, 1, 1], np.uint8), np.ones(3, np.float16)),
     )
     trial.finish(outcome, artifacts)
     study.flush()
     run = store.client.get_run(trial.run_id)
-    assert run.info.run_name == "trial-007"
+    assert run.info.run_name == "#7 adam lr=0.001 filters=32"
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
     assert run.data.metrics["objective"] == 0.93
@@ -92,8 +100,47 @@ def test_complete_trial(store: TrackingStore, study: StudyRun) -> None:
         "curves.svg",
         "confusion_matrix.svg",
         "confusion_matrix.csv",
+        "predictions.parquet",
         "weights",
     }
+
+
+def test_a_trial_says_which_process_trains_it_and_repairs_leave_that_alone(
+    store: TrackingStore, study: StudyRun
+) -> None:
+    study.open_trial(0, PARAMS, worker="node7:11").finish(TrialOutcome(TrialState.KILLED))
+    study.flush()
+    trial = study.open_trial(0, PARAMS, existing=True)
+    trial.finish(TrialOutcome(TrialState.FAILED, reason="its worker was killed"))
+    study.flush()
+    assert store.client.get_run(trial.run_id).data.tags["trial.worker"] == "node7:11"
+    again = study.open_trial(0, PARAMS, existing=True, worker="node8:12")
+    again.finish(TrialOutcome(TrialState.COMPLETE, (0.5,)))
+    study.flush()
+    assert store.client.get_run(trial.run_id).data.tags["trial.worker"] == "node8:12"
+
+
+@pytest.mark.parametrize("state", list(TrialState)[1:])
+def test_filters_find_trials_by_their_state(store: TrackingStore, study: StudyRun, state: TrialState) -> None:
+    for number, each in enumerate(list(TrialState)[1:]):
+        study.open_trial(number, PARAMS).finish(TrialOutcome(each))
+    study.flush()
+    for name in ("tags.`trial.state`", "tags.trial.state"):  # both ways of writing it in MLflow's search box
+        found = store.client.search_runs([study.experiment_id], f"{name} = '{state.value}'")
+        assert [run.data.tags["trial.state"] for run in found] == [state.value]
+
+
+def test_validation_images_become_one_picture(store: TrackingStore, study: StudyRun) -> None:
+    tiles = np.arange(50 * 4 * 3, dtype=np.uint8).reshape(50, 4, 3)
+    study.log_images(tiles, "0123")
+    study.flush()
+    layout = json.loads(read_artifact(store, study.run_id, File.IMAGES_LAYOUT))
+    assert layout == {"tile": [3, 4], "columns": 40, "count": 50, "digest": "0123"}
+    with Image.open(io.BytesIO(read_artifact(store, study.run_id, File.IMAGES))) as picture:
+        assert (picture.mode, picture.size) == ("L", (40 * 3, 2 * 4))
+        for index in (0, 39, 40, 49):
+            left, top = index % 40 * 3, index // 40 * 4
+            assert (np.asarray(picture.crop((left, top, left + 3, top + 4))) == tiles[index]).all()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +215,7 @@ def test_run_of_mlflow_run_is_adopted_in_spite_of_its_params(store: TrackingStor
     assert adopted.info.run_name == "fashion-cnn"
     assert adopted.data.params == {"study": "x.yaml", "trials": "5", "name": "other", "objective": "'quoted'"}
     assert (adopted.info.status, adopted.data.tags["study.best_trial"]) == ("FINISHED", "0")
-    assert adopted.data.tags["mlflow.note.content"].startswith("# fashion-cnn\n\nBest: trial 0.")
+    assert adopted.data.tags["mlflow.note.content"].startswith("Best: trial 0.  \n[Compare the trials](")
     assert store.client.get_experiment_by_name("another-experiment") is None
 
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import random
+import string
 import zlib
+from dataclasses import replace
 
 import pytest
 
 from tracking_support import study_info
 from tunetrack.server import study_links
-from tunetrack.tracking import Objective, SearchedParam, StudyInfo, TrackingStore, view_id, write_view
+from tunetrack.spec.weight_records import SUMMARY_METRICS
+from tunetrack.tracking import (
+    Objective,
+    SearchedParam,
+    StudyInfo,
+    TrackingStore,
+    list_studies,
+    view_id,
+    write_view,
+)
 from tunetrack.tracking import views as views_module
-from tunetrack.tracking.views import view_state, view_url
+from tunetrack.tracking.view_charts import WEIGHTS_SECTION
+from tunetrack.tracking.views import view_state, view_tag, view_url
 
 
 def stored_state(store: TrackingStore, experiment_id: str, key: str) -> dict[str, object]:
@@ -46,6 +59,53 @@ def test_charts_of_a_study() -> None:
     assert state["selectedColumns"][:2] == ["metrics.`objective`", "tags.`trial.state`"]
 
 
+def test_what_is_important_comes_first() -> None:
+    info = replace(study_info(), important=("optimizer.name", "model.filters", "optimizer.momentum", "optimizer.lr"))
+    state = view_state(info)
+    parallel, _, contour, *rest = state["compareRunCharts"]
+    assert parallel["selectedParams"] == ["optimizer.name", "model.filters", "log10.optimizer.lr"]
+    assert (contour["xaxis"]["key"], contour["yaxis"]["key"]) == ("model.filters", "log10.optimizer.lr")
+    scatters = [chart["xaxis"]["key"] for chart in rest if chart["type"] == "SCATTER"]
+    assert scatters == ["model.filters", "optimizer.momentum", "log10.optimizer.lr", "optimizer.name"]
+    assert state["selectedColumns"][2:4] == ["params.`optimizer.name`", "params.`model.filters`"]
+
+
+def test_weights_have_charts_where_trials_log_them() -> None:
+    without, info = view_state(study_info()), replace(study_info(), weight_statistics=True)
+    state = view_state(info)
+    assert [section["uuid"] for section in state["compareRunSections"]][-1] == WEIGHTS_SECTION
+    lines = [c["metricKey"] for c in state["compareRunCharts"] if c["metricSectionId"] == WEIGHTS_SECTION]
+    assert lines == list(SUMMARY_METRICS)
+    assert WEIGHTS_SECTION not in [section["uuid"] for section in without["compareRunSections"]]
+
+
+def test_the_order_is_stored_with_the_study_and_a_view_made_from_there_is_the_same(store: TrackingStore) -> None:
+    study = store.open_study(replace(study_info(), weight_statistics=True), "images")
+    study.rank_params(["optimizer.momentum", "model.filters"])
+    study.flush()
+    (row,) = list_studies(store)
+    assert row.info.important == ("optimizer.momentum", "model.filters")
+    key = view_id(study.experiment_id, study.info.name)
+    written = stored_state(store, study.experiment_id, key)
+    assert written == view_state(study.info)
+    study_links(store, "http://127.0.0.1:5000/")  # writes it once more, from what is stored
+    assert stored_state(store, study.experiment_id, key) == written
+    again = store.open_study(study_info(), "images")  # resumed: nothing is known yet, and nothing is forgotten
+    again.flush()
+    assert list_studies(store)[0].info.important == ("optimizer.momentum", "model.filters")
+
+
+def test_no_view_is_sent_to_a_version_that_was_not_tested(
+    store: TrackingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_module, "VERIFIED_VERSIONS", ((2, 0),))
+    study = store.open_study(study_info(), "images")
+    study.rank_params(["model.filters"])
+    study.flush()
+    assert not any("sharedViewState" in key for key in store.client.get_experiment(study.experiment_id).tags)
+    assert store.status.refused == 0
+
+
 def test_minimised_objective_sorts_the_other_way() -> None:
     assert view_state(study_info(maximize=False))["orderByAsc"] is True
 
@@ -66,6 +126,18 @@ def test_large_search_space_fits_into_the_tag(store: TrackingStore) -> None:
     searched = tuple(SearchedParam(f"model.blocks.{index}.parameter_{index * 7919 % 1000}") for index in range(60))
     study = store.open_study(StudyInfo("large", {}, searched, study_info().objectives), "images")
     assert write_view(store, study.info, study.experiment_id).view_id
+
+
+def test_names_without_any_pattern_cost_plots_and_columns_first() -> None:
+    draw = random.Random(0)
+    letters = string.ascii_letters + string.digits
+    searched = tuple(SearchedParam("".join(draw.choices(letters, k=120))) for _ in range(200))
+    info = StudyInfo("wild", {}, searched, study_info().objectives, weight_statistics=True)
+    tag = view_tag(replace(info, important=(searched[150].path,)), "1")
+    assert tag is not None
+    assert len(tag[1]) <= 5000
+    state = json.loads(zlib.decompress(base64.b64decode(json.loads(tag[1])["state"].removeprefix("deflate;"))))
+    assert state["compareRunCharts"][0]["selectedParams"][0] == searched[150].path
 
 
 def test_unknown_version_leaves_the_view_out_with_a_warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,6 +41,28 @@ def test_confusion_matrix_by_hand() -> None:
     # two wrong ones, 100 and 200 behind; the right ones cost nothing
     assert result.loss == pytest.approx((100.0 + 200.0) / 6, rel=1e-5)
     assert result.classes == ("black", "grey", "white")
+
+
+def test_the_answer_to_each_image_by_hand() -> None:
+    data = _one_pixel([0, 0, 100, 200, 150, 0], [0, 0, 1, 1, 2, 2])
+    found = evaluate_model(_Brightness(), data, "validation", FP32).predictions
+    assert found is not None
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert found.predicted.tolist() == [0, 0, 1, 2, 1, 0]
+    # 150 lies in the middle of two classes, which share its softmax; black has e^-100 of it
+    assert found.confidence.tolist() == [1.0, 1.0, 1.0, 1.0, 0.5, 1.0]
+    assert (found.labels.dtype, found.predicted.dtype, found.confidence.dtype) == ("uint8", "uint8", "float16")
+
+
+def test_many_classes_need_two_bytes() -> None:
+    class Last(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.one_hot(torch.full((len(images),), 299), 300).float()
+
+    data = replace(_one_pixel([0, 0], [0, 299]), classes=tuple(str(index) for index in range(300)))
+    found = evaluate_model(Last(), data, "validation", FP32).predictions
+    assert found is not None
+    assert (found.labels.tolist(), found.predicted.tolist()) == ([0, 299], [299, 299])
 
 
 def test_loss_of_a_net_that_knows_nothing(digits: ResidentData) -> None:

@@ -17,11 +17,12 @@ from mlflow.exceptions import MlflowException
 
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
-from tunetrack.tracking.commands import End, Files, Group, Inputs, Log, OpenTrial, Reopen, RunRef, Work
+from tunetrack.tracking.commands import End, Files, Group, Inputs, Log, OpenTrial, Reopen, RunRef, View, Work
 from tunetrack.tracking.datasets import dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 from tunetrack.tracking.names import RunStatus, Tag
 from tunetrack.tracking.sending.sources import Source
+from tunetrack.tracking.views import ui_version, unverified
 
 __all__ = ["Performer"]
 
@@ -40,6 +41,7 @@ class Performer:
         self._calls = calls
         self._over_http = over_http
         self._uncertain: dict[str, tuple[RunRef, float]] = {}
+        self._views: bool | None = None
         self.run_ids: dict[str, str] = {}
 
     def perform(self, step: Sequence[Work | Group], source: Source, careful: bool) -> None:
@@ -66,6 +68,9 @@ class Performer:
                 with source.folder(command.folder) as folder:
                     if folder is not None:
                         calls.write_folder(run_id, folder)
+            case View():
+                if self._knows_views(calls):
+                    calls.client.set_experiment_tag(command.run.experiment, command.key, command.value)
             case Inputs():
                 calls.log_inputs(run_id, dataset_inputs(command.dataset))
             case Reopen():
@@ -116,6 +121,12 @@ class Performer:
         """How many entries the study's run says were lost."""
         text = self._calls().get_run(run_id).data.tags.get(Tag.LOST, "0")
         return int(text) if text.isdigit() else 0
+
+    def _knows_views(self, calls: MlflowCalls) -> bool:
+        """Whether the UI is one that the format of saved views was tested with; the user was told at the start."""
+        if self._views is None:
+            self._views = not unverified(ui_version(str(calls.client.tracking_uri), self._over_http))
+        return self._views
 
     def _open(self, command: OpenTrial, careful: bool) -> None:
         calls, run = self._calls(), command.run
