@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ OF_SQLITE = (".db-wal", ".db-shm", ".db-journal")
 TAGS_LEFT_OUT = ("trial.key", "trial.worker", "study.key", "tunetrack.machine")
 #: Of MLflow's own tags those that tunetrack writes.
 MLFLOW_TAGS = ("mlflow.runName", "mlflow.note.content", "mlflow.source.name")
+#: What a description says of addresses and of seconds.
+VARIES = re.compile(r"\]\([^)]*\)|; [^;\n]* of trials in all")
 
 #: The points of one metric in the order of their steps: (step, value, time in ms since 1970).
 History = list[tuple[int, float, int]]
@@ -59,7 +62,7 @@ class RunSeen:
     def tags(self) -> dict[str, str]:
         """The tags that are the same in two equal studies."""
         return {
-            key: value
+            key: VARIES.sub("", value) if key == "mlflow.note.content" else value
             for key, value in self.all_tags.items()
             if key not in TAGS_LEFT_OUT and (not key.startswith("mlflow.") or key in MLFLOW_TAGS)
         }
