@@ -1,0 +1,215 @@
+/** Knows what all figures have in common: frame, size, axes, hover, keys, downloads. */
+
+import { csvText, fileName, pngBlob, save, svgText } from "./download.js";
+import { fill, h, s } from "./dom.js";
+
+const NEAR = 28; // pixels from the pointer within which a point is meant
+const FONT = 12; // pixels, as in style.css
+
+/**
+ * A figure. A subclass has `draw(svg, width, height)`, which adds elements to `svg` and may set
+ * `this.points = [{x, y, trial, lines: [text, …]}]` for hover, keys and picking.
+ */
+export class Chart {
+  /**
+   * @param {Element} host where it is put
+   * @param {object} options
+   * @param {string} options.title
+   * @param {string} [options.note] a sentence below the title
+   * @param {string} [options.name] first part of the names of downloaded files
+   * @param {number} [options.height] pixels, or a function of the width
+   * @param {(data) => string} [options.describe] the figure in words, for those who cannot see it
+   * @param {(data) => Array[]} [options.rows] the numbers, heads first, for the CSV file
+   * @param {(trial: number) => void} [options.onpick] called with the trial's number on click or Enter
+   * @param {(data) => string} [options.empty] why there is nothing to draw, or "" where there is
+   */
+  constructor(host, options) {
+    this.options = { height: 300, name: options.title, ...options };
+    this.data = null;
+    this.points = [];
+    this._at = -1;
+    this.controls = h("div", { class: "controls" });
+    this._note = h("p", { class: "note" }, options.note ?? "");
+    this._body = h("div", { class: "plot" });
+    this._tip = h("div", { class: "tip", hidden: true });
+    this._said = h("div", { class: "unseen", "aria-live": "polite" });
+    this.element = h(
+      "figure",
+      { class: "card" },
+      h("figcaption", {}, h("h3", {}, options.title), this.controls, this._tools()),
+      this._note,
+      this._body,
+      this._said,
+    );
+    host.append(this.element);
+    this._seen = new ResizeObserver(() => this._onResize());
+    this._seen.observe(this._body);
+    this._themed = () => this.redraw();
+    window.addEventListener("themechange", this._themed);
+  }
+
+  /** Draw this from now on. */
+  update(data) {
+    this.data = data;
+    this.redraw();
+  }
+
+  /** The sentence below the title. */
+  set note(text) {
+    this._note.textContent = text;
+  }
+
+  redraw() {
+    if (this.data === null || !this.element.isConnected) return;
+    const width = Math.floor(this._body.clientWidth);
+    if (width < 40) return;
+    this._width = width;
+    const why = this.options.empty?.(this.data) ?? "";
+    if (why) {
+      fill(this._body, h("p", { class: "nothing" }, why));
+      return;
+    }
+    const { height: given, title, describe } = this.options;
+    const height = Math.round(typeof given === "function" ? given(width, this.data) : given);
+    this.points = [];
+    this._at = -1;
+    this.svg = s("svg", {
+      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0,
+      "aria-label": `${title}. ${describe?.(this.data) ?? ""}`,
+      onpointermove: (event) => this._onMove(event), onpointerleave: () => this._hide(),
+      onclick: (event) => this._onClick(event), onkeydown: (event) => this._onKey(event), onblur: () => this._hide(),
+    });
+    this._ring = s("circle", { class: "ring", r: 7, display: "none" });
+    fill(this._body, this.svg, this._tip);
+    this.draw(this.svg, width, height);
+    this.svg.append(this._ring);
+  }
+
+  /** Take it off the page for good. */
+  destroy() {
+    this._seen.disconnect();
+    window.removeEventListener("themechange", this._themed);
+    this.element.remove();
+  }
+
+  /** Lines and labels of an axis along the bottom of `box` ({left, top, right, bottom}). */
+  xAxis(svg, scale, box, title = "", count = null) {
+    const ticks = fewer(scale.ticks(count ?? Math.max(2, Math.floor((box.right - box.left) / 90))), scale, box.right - box.left);
+    const group = s("g", { class: "axis" });
+    for (const tick of ticks) {
+      const x = scale(tick);
+      if (scale.kind !== "band") group.append(s("line", { class: "grid", x1: x, x2: x, y1: box.top, y2: box.bottom }));
+      const text = scale.kind === "band" ? cut(scale.text(tick), scale.step - 6) : scale.text(tick);
+      group.append(s("text", { x, y: box.bottom + 16, "text-anchor": "middle" }, text, s("title", {}, scale.text(tick))));
+    }
+    group.append(s("line", { class: "line", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
+    if (title) group.append(s("text", { class: "name", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, title));
+    svg.append(group);
+  }
+
+  /** Lines and labels of an axis along the left of `box`; its title stands above it, so that nobody turns their head. */
+  yAxis(svg, scale, box, title = "", count = null) {
+    const ticks = scale.ticks(count ?? Math.max(2, Math.floor((box.bottom - box.top) / 45)));
+    const group = s("g", { class: "axis" });
+    for (const tick of ticks) {
+      const y = scale(tick);
+      group.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: y, y2: y }));
+      group.append(s("text", { x: box.left - 6, y: y + 4, "text-anchor": "end" }, cut(scale.text(tick), box.left - 10), s("title", {}, scale.text(tick))));
+    }
+    if (title) group.append(s("text", { class: "name", x: 4, y: box.top - 10 }, title));
+    svg.append(group);
+  }
+
+  /** Room at the left for the labels of a scale, pixels. */
+  roomFor(texts, most = 150) {
+    return Math.min(most, Math.max(28, ...texts.map((text) => textWidth(text) + 12)));
+  }
+
+  _tools() {
+    const button = (text, hint, action) => h("button", { type: "button", class: "tool", title: hint, onclick: action }, text);
+    const file = (ending) => fileName(this.options.name, ending);
+    return h(
+      "div",
+      { class: "tools" },
+      this.options.rows && button("CSV", "Download the numbers", () => save(file("csv"), csvText(this.options.rows(this.data)), "text/csv")),
+      button("SVG", "Download the picture", () => this.svg && save(file("svg"), svgText(this.svg), "image/svg+xml")),
+      button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.svg), "image/png")),
+    );
+  }
+
+  _onResize() {
+    if (Math.floor(this._body.clientWidth) !== this._width) this.redraw();
+  }
+
+  _nearest(event) {
+    const [x, y] = [event.offsetX, event.offsetY];
+    let [best, least] = [-1, NEAR ** 2];
+    this.points.forEach((point, index) => {
+      const distance = (point.x - x) ** 2 + (point.y - y) ** 2;
+      if (distance < least) [best, least] = [index, distance];
+    });
+    return best;
+  }
+
+  _onMove(event) {
+    const index = this._nearest(event);
+    if (index < 0) this._hide();
+    else if (index !== this._at) this._show(index);
+  }
+
+  _onClick(event) {
+    const index = this._nearest(event);
+    if (index >= 0) this._pick(index);
+  }
+
+  _onKey(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+    if (step !== undefined && this.points.length) {
+      event.preventDefault();
+      this._show(Math.min(this.points.length - 1, Math.max(0, this._at + step)));
+    } else if (event.key === "Enter" && this._at >= 0) this._pick(this._at);
+    else if (event.key === "Escape") this._hide();
+  }
+
+  _pick(index) {
+    const { trial } = this.points[index];
+    if (trial !== undefined && trial !== null) this.options.onpick?.(trial);
+  }
+
+  _show(index) {
+    this._at = index;
+    const { x, y, lines } = this.points[index];
+    fill(this._tip, lines.map((line, place) => h("div", { class: place ? "" : "first" }, line)));
+    this._tip.hidden = false;
+    const left = x + 14 + this._tip.offsetWidth > this._width ? x - 14 - this._tip.offsetWidth : x + 14;
+    this._tip.style.left = `${Math.max(0, left)}px`;
+    this._tip.style.top = `${Math.max(0, y - this._tip.offsetHeight / 2)}px`;
+    this._ring.setAttribute("cx", x);
+    this._ring.setAttribute("cy", y);
+    this._ring.removeAttribute("display");
+    this._said.textContent = document.activeElement === this.svg ? lines.join(", ") : "";
+    this.svg.classList.toggle("pickable", this.options.onpick !== undefined);
+  }
+
+  _hide() {
+    this._at = -1;
+    this._tip.hidden = true;
+    this._ring?.setAttribute("display", "none");
+  }
+}
+
+/** The width of a text in the figures' font, pixels: an estimate that needs no layout. */
+export const textWidth = (text) => String(text).length * FONT * 0.56;
+
+/** A text that fits into so many pixels; the rest is an ellipsis. */
+export function cut(text, pixels) {
+  const most = Math.max(3, Math.floor(pixels / (FONT * 0.56)));
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
+
+function fewer(ticks, scale, width) {
+  if (scale.kind === "band") return ticks;
+  const widest = Math.max(...ticks.map((tick) => textWidth(scale.text(tick)))) + 14;
+  const every = Math.ceil((ticks.length * widest) / width);
+  return ticks.filter((_, index) => index % every === 0);
+}
