@@ -8,7 +8,8 @@ import { colorbar } from "./colorbar.js";
 import { field } from "./field.js";
 import { drawMarks, markSize } from "./points.js";
 
-const [COLUMNS, ROWS, SHADES] = [60, 44, 14];
+const [COLUMNS, ROWS, SHADES] = [110, 70, 16];
+export const MOST = 1200; // marks that leave the field in sight
 
 /**
  * Data: `{x: axis, y: axis, points: [{x, y, result, state, trial, lines}], window: {low, high}, maximize, metric,
@@ -27,9 +28,10 @@ export class Contour extends Chart {
     this._field(svg, places, across, down, box);
     this.yAxis(svg, down, box, y.title);
     this.xAxis(svg, across, box, x.title);
-    this.points = drawMarks(svg, places, selection, Math.min(3.4, markSize(places.length)));
+    const every = Math.ceil(places.length / MOST);
+    this.points = drawMarks(svg, places.filter((_, index) => index % every === 0), selection, every > 1 ? 1.6 : Math.min(3.4, markSize(places.length)));
     const { low, high } = this.data.window;
-    colorbar(svg, { x: box.left, y: height - 26, width: Math.min(220, box.right - box.left) }, this.data.maximize ? [low, high] : [high, low], this.data.metric);
+    colorbar(svg, { x: box.left, y: height - 26, width: box.right - box.left }, this.data.maximize ? [low, high] : [high, low], this.data.metric);
   }
 
   _field(svg, places, across, down, box) {

@@ -2,12 +2,14 @@
 
 import { brushFrom, brushText, filterTerms, pickedBy } from "../../charts/brush.js";
 import { Parallel } from "../../charts/parallel.js";
+import { h } from "../../core/dom.js";
 import { plural } from "../../core/format.js";
 import * as view from "../../core/view.js";
 import { button, choice, toggle } from "./controls.js";
 
 const FIRST = 8; // parameters that have an axis unless all are asked for
 const RESULT = "objective";
+const KEYS = [["Tab", "to the next axis"], ["↑ ↓", "begin a brush, move it"], ["Shift ↑ ↓", "move its upper end"], ["N", "those that do not use it"], ["Delete", "take the brush away"], ["← →", "move the axis"]];
 
 export function brushing(host, page) {
   let model = null;
@@ -23,7 +25,7 @@ export function brushing(host, page) {
   const order = choice("order", "axes by");
   const all = toggle("axes", "all parameters");
   const clear = button("Clear brushes", () => page.clear());
-  chart.controls.append(order.element, all.element, clear);
+  chart.controls.append(order.element, all.element, clear, h("details", { class: "keys" }, h("summary", {}, "Keys"), KEYS.map(([key, words]) => h("div", {}, h("kbd", {}, key), ` ${words}`))));
   return {
     show(next) {
       model = next;
@@ -118,10 +120,10 @@ function move(model, path, by) {
 
 function note(model, shown) {
   const left = model.params.length - (shown.length - 1);
-  const said = ["One line a trial; the darker, the better (in dark mode: the brighter). Drag on an axis to brush it, click to take the brush away."];
+  const said = ["One line a trial; its colour says how good it is. Drag on an axis to brush it, click to take the brush away; labels and “not used” are clicked."];
   if (model.outside) said.push(`Values far from the others stand at the end of the last axis.`);
   if (left > 0) said.push(`${plural(left, "less important parameter")} left out.`);
-  return [...said, "With keys: Tab to an axis; ↑ ↓ brush and move, Shift ↑ ↓ change the upper end, N takes those not used, Delete clears, ← → move the axis."].join(" ");
+  return said.join(" ");
 }
 
 function rows(model) {

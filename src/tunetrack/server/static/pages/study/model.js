@@ -51,7 +51,10 @@ export class Model {
   /** The parameter as an axis. */
   axis(path) {
     const param = this.params.find((each) => each.path === path);
-    return { title: path, log: param?.log ?? false, numeric: param?.numeric ?? true, choices: param?.choices ?? null };
+    if (!param?.numeric || !param.choices) return { title: path, log: param?.log ?? false, numeric: param?.numeric ?? true, whole: param?.whole ?? false, choices: param?.choices ?? null };
+    // A few numbers to choose from are labels: between them there is nothing.
+    const known = new Set(this.param(path).filter((value) => value !== null));
+    return { title: path, log: false, numeric: false, choices: [...known].sort((one, other) => one - other).map(String) };
   }
 
   /** The axis of the objective, with its good end. */

@@ -20,7 +20,7 @@ export function top(host, model, chosen) {
     headline.length
       ? h("div", { class: "facts" }, h("p", { class: "lead" }, headline[0]), headline.slice(1).map((sentence) => h("p", {}, sentence)))
       : h("p", { class: "meta" }, "No trial has a result yet."),
-    h("div", { class: "tiles" }, tiles(model)),
+    h("div", { class: "tiles even" }, tiles(model)),
     links(study),
   );
 }
