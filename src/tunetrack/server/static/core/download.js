@@ -40,15 +40,14 @@ export function svgText(svg) {
   return new XMLSerializer().serializeToString(copy);
 }
 
-/** An SVG element as a PNG with twice its pixels. */
-export async function pngBlob(svg) {
-  const { width, height } = svg.viewBox.baseVal;
-  const url = URL.createObjectURL(new Blob([svgText(svg)], { type: "image/svg+xml" }));
+/** The text of an SVG file as a PNG with twice its pixels. */
+export async function pngBlob(text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   } finally {
