@@ -21,6 +21,7 @@ export class Chart {
    * @param {(data) => string} [options.describe] the figure in words, for those who cannot see it
    * @param {(data) => Array[]} [options.rows] the numbers, heads first, for the CSV file
    * @param {(trial: number) => void} [options.onpick] called with the trial's number on click or Enter
+   * @param {(trial: number|null) => void} [options.onhover] called with the trial's number under the pointer, and at its end
    * @param {(data) => string} [options.empty] why there is nothing to draw, or "" where there is
    */
   constructor(host, options) {
@@ -189,9 +190,11 @@ export class Chart {
     this._ring.removeAttribute("display");
     this._said.textContent = document.activeElement === this.svg ? lines.join(", ") : "";
     this.svg.classList.toggle("pickable", this.options.onpick !== undefined);
+    this.options.onhover?.(this.points[index].trial ?? null);
   }
 
   _hide() {
+    if (this._at >= 0) this.options.onhover?.(null);
     this._at = -1;
     this._tip.hidden = true;
     this._ring?.setAttribute("display", "none");

@@ -25,8 +25,8 @@ export function paint(state) {
 
 /** Names of the variables of style.css for lines that are told apart, in order; they come again after the last. */
 export const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7", "--series-8"];
-/** Dashes that go with them, so that the ninth line does not look like the first. */
-const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 4"];
+/** Dashes that go with them, so that the ninth line does not look like the first; no two of 56 are alike. */
+const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 4", "14 4", "5 2 1 2 1 2"];
 
 /** Colour and dashes of the line number `index`. */
 export const series = (index) => ({

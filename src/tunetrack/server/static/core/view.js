@@ -1,6 +1,7 @@
 /** Knows the state of the view that the address carries, so that a link shows what its sender saw. */
 
 const listeners = new Set();
+let kept = null; // the address of a file in a frame whose address cannot be changed
 
 /** The value of a key in the address, or `otherwise`. */
 export const get = (key, otherwise = "") => parameters().get(key) ?? otherwise;
@@ -39,9 +40,9 @@ export function go(path) {
   window.dispatchEvent(new Event("pagechange"));
 }
 
-/** {path, query} of the page. A single file has both behind the #, since it has no server to answer paths. */
+/** {path, query} of the page. A single file has both behind the #, since it has no server to answer paths; it opens at `start`. */
 export function place() {
-  const whole = inFile() ? location.hash.slice(1) || "/tunetrack/" : location.pathname + location.search;
+  const whole = inFile() ? (kept ?? (location.hash.slice(1) || window.TUNETRACK.start)) : location.pathname + location.search;
   const [path, query = ""] = whole.split("?");
   return { path, query };
 }
@@ -58,5 +59,10 @@ const readable = (query) => query.toString().replaceAll("%2C", ",").replaceAll("
 
 function address(path, query, push) {
   const whole = query ? `${path}?${query}` : path;
-  history[push ? "pushState" : "replaceState"](null, "", target(whole));
+  try {
+    history[push ? "pushState" : "replaceState"](null, "", target(whole));
+  } catch (error) {
+    if (!inFile() || error.name !== "SecurityError") throw error;
+    kept = whole;
+  }
 }
