@@ -39,14 +39,24 @@ function show() {
   const { path } = place();
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(path);
-    if (found) {
-      end = page(main, { id: decodeURIComponent(found[1] ?? ""), number: Number(found[2]), crumbs }) ?? (() => {});
+    const id = decoded(found?.[1] ?? "");
+    if (found && id !== null) {
+      end = page(main, { id, number: Number(found[2]), crumbs }) ?? (() => {});
       return;
     }
   }
   end = () => {};
   crumbs([["not found", null]]);
   fill(main, h("p", { class: "trouble" }, "There is no such page. ", h("a", { href: target("/tunetrack/") }, "All studies")));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return null; // such as %zz, typed by hand
+  }
 }
 
 function onClick(event) {

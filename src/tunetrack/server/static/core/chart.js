@@ -28,6 +28,7 @@ export class Chart {
     this.options = { height: 300, name: options.title, ...options };
     this.data = null;
     this.points = [];
+    this.perRow = 1; // by how many points the arrows up and down go on
     this._at = -1;
     this.controls = h("div", { class: "controls" });
     this._note = h("p", { class: "note" }, options.note ?? "");
@@ -66,14 +67,16 @@ export class Chart {
     if (width < 40) return;
     this._width = width;
     const why = this.options.empty?.(this.data) ?? "";
+    const focused = this.svg !== undefined && document.activeElement === this.svg;
+    this._hide();
     if (why) {
+      this.svg = undefined;
       fill(this._body, h("p", { class: "nothing" }, why));
       return;
     }
     const { height: given, title, describe } = this.options;
     const height = Math.round(typeof given === "function" ? given(width, this.data) : given);
     this.points = [];
-    this._at = -1;
     this.svg = s("svg", {
       viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0,
       "aria-label": `${title}. ${describe?.(this.data) ?? ""}`,
@@ -84,6 +87,7 @@ export class Chart {
     fill(this._body, this.svg, this._tip);
     this.draw(this.svg, width, height);
     this.svg.append(this._ring);
+    if (focused) this.svg.focus({ preventScroll: true });
   }
 
   /** Take it off the page for good. */
@@ -132,7 +136,7 @@ export class Chart {
     return h(
       "div",
       { class: "tools" },
-      this.options.rows && button("CSV", "Download the numbers", () => save(file("csv"), csvText(this.options.rows(this.data)), "text/csv")),
+      this.options.rows && button("CSV", "Download the numbers", () => this.data && save(file("csv"), csvText(this.options.rows(this.data)), "text/csv")),
       button("SVG", "Download the picture", () => this.svg && save(file("svg"), svgText(this.svg), "image/svg+xml")),
       button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.svg), "image/png")),
     );
@@ -143,7 +147,8 @@ export class Chart {
   }
 
   _nearest(event) {
-    const [x, y] = [event.offsetX, event.offsetY];
+    const frame = this.svg.getBoundingClientRect(); // offsetX would count from whatever element is under the pointer
+    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
     let [best, least] = [-1, NEAR ** 2];
     this.points.forEach((point, index) => {
       const distance = (point.x - x) ** 2 + (point.y - y) ** 2;
@@ -164,10 +169,11 @@ export class Chart {
   }
 
   _onKey(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.perRow, ArrowUp: -this.perRow, Home: -Infinity, End: Infinity }[event.key];
     if (step !== undefined && this.points.length) {
       event.preventDefault();
-      this._show(Math.min(this.points.length - 1, Math.max(0, this._at + step)));
+      const next = this._at < 0 && step < Infinity ? 0 : this._at + step;
+      this._show(Math.min(this.points.length - 1, Math.max(0, next)));
     } else if (event.key === "Enter" && this._at >= 0) this._pick(this._at);
     else if (event.key === "Escape") this._hide();
   }

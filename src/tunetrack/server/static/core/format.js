@@ -15,7 +15,7 @@ export function number(value, digits = 4) {
 }
 
 /** A share in [0, 1] as per cent. */
-export const percent = (share, digits = 0) => (share === null ? "–" : `${(100 * share).toFixed(digits)} %`);
+export const percent = (share, digits = 0) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
 
 /** Seconds as "850 ms", "12 s", "3 min 20 s", "5 h 10 min", "2 d 3 h". */
 export function duration(seconds) {
@@ -56,5 +56,9 @@ export function shortName(path) {
   return ["name", "type", "kind"].includes(last) && parts.length > 1 ? parts.at(-2) : last;
 }
 
-/** What a cell of a table or a line of a tooltip shows. */
-export const cell = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? number(value) : String(value));
+/** What a cell of a table or a line of a tooltip shows: whole numbers with all their digits. */
+export function cell(value) {
+  if (value === null || value === undefined) return "–";
+  if (Number.isInteger(value) && Math.abs(value) < 1e12) return value.toLocaleString("en");
+  return typeof value === "number" ? number(value) : String(value);
+}

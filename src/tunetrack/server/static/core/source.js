@@ -3,7 +3,8 @@
 import { inFile } from "./view.js";
 
 const API = "/tunetrack/api";
-const known = new Map(); // path -> {tag, data}
+const known = new Map(); // path -> {tag, data}, the one that was asked for last at the end
+const KEPT = 60;
 
 /** What a server said about a request that it did not fulfil; `status` is HTTP's, 0 where nobody answered. */
 export class SourceError extends Error {
@@ -28,7 +29,9 @@ export async function load(path, query = {}) {
   const data = await body(response);
   if (!response.ok) throw new SourceError(data.error ?? `the server answered ${response.status}`, response.status);
   const tag = response.headers.get("ETag");
+  known.delete(whole);
   if (tag) known.set(whole, { tag, data });
+  if (known.size > KEPT) known.delete(known.keys().next().value);
   return data;
 }
 
@@ -39,7 +42,7 @@ export const address = (path, query = {}) => API + path + asked(query);
  * Calls `onData(data)` now and whenever the answer changes, every few seconds while the page is seen, until the
  * returned function is called. `onTrouble(error or null)` hears of failures, and of their end.
  */
-export function follow(path, query, onData, onTrouble, seconds = 3) {
+export function follow(path, query, onData, onTrouble = () => {}, seconds = 3) {
   let [last, timer, ended, bad] = [undefined, null, false, false];
   async function look() {
     try {
