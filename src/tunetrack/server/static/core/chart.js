@@ -5,6 +5,7 @@ import { fill, h, s } from "./dom.js";
 
 const NEAR = 28; // pixels from the pointer within which a point is meant
 const FONT = 12; // pixels, as in style.css
+const LINE = 14; // pixels between lines of a label
 
 /**
  * A figure. A subclass has `draw(svg, width, height)`, which adds elements to `svg` and may set
@@ -20,13 +21,14 @@ export class Chart {
    * @param {number} [options.height] pixels, or a function of the width
    * @param {(data) => string} [options.describe] the figure in words, for those who cannot see it
    * @param {(data) => Array[]} [options.rows] the numbers, heads first, for the CSV file
-   * @param {(trial: number) => void} [options.onpick] called with the trial's number on click or Enter
+   * @param {(trial: number) => void} [options.onpick] called with a point's trial (or what stands in its place) on click or Enter
    * @param {(trial: number|null) => void} [options.onhover] called with the trial's number under the pointer, and at its end
    * @param {(data) => string} [options.empty] why there is nothing to draw, or "" where there is
    */
   constructor(host, options) {
     this.options = { height: 300, name: options.title, ...options };
     this.data = null;
+    this.svg = null;
     this.points = [];
     this.perRow = 1; // by how many points the arrows up and down go on
     this._at = -1;
@@ -44,10 +46,17 @@ export class Chart {
       this._said,
     );
     host.append(this.element);
-    this._seen = new ResizeObserver(() => this._onResize());
-    this._seen.observe(this._body);
+    this._sized = new ResizeObserver(() => this._onResize());
+    this._sized.observe(this._body);
+    // What nobody looks at is drawn when it comes near, so that a page of many figures of 10,000 trials opens at once.
+    this._near = false;
+    this._stale = false;
+    this._seen = new IntersectionObserver((entries) => this._onSeen(entries.at(-1).isIntersecting), { rootMargin: "300px" });
+    this._seen.observe(this.element);
     this._themed = () => this.redraw();
+    this._printed = () => this._onSeen(true);
     window.addEventListener("themechange", this._themed);
+    window.addEventListener("beforeprint", this._printed);
   }
 
   /** Draw this from now on. */
@@ -61,39 +70,60 @@ export class Chart {
     this._note.textContent = text;
   }
 
+  /** Draw the same data again: now where it is in sight, else when it comes there. Hover and focus stay where they were. */
   redraw() {
     if (this.data === null || !this.element.isConnected) return;
     const width = Math.floor(this._body.clientWidth);
     if (width < 40) return;
     this._width = width;
     const why = this.options.empty?.(this.data) ?? "";
-    const focused = this.svg !== undefined && document.activeElement === this.svg;
-    this._hide();
     if (why) {
-      this.svg = undefined;
+      this._hide();
+      this.svg = null;
+      this._body.style.minHeight = "";
       fill(this._body, h("p", { class: "nothing" }, why));
       return;
     }
-    const { height: given, title, describe } = this.options;
+    const { height: given } = this.options;
     const height = Math.round(typeof given === "function" ? given(width, this.data) : given);
+    this._body.style.minHeight = `${height}px`;
+    this._stale = !this._near;
+    if (!this._near) return;
+    const hovered = this.points[this._at]?.trial;
+    this._sheet(width, height);
     this.points = [];
-    this.svg = s("svg", {
-      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0,
-      "aria-label": `${title}. ${describe?.(this.data) ?? ""}`,
-      onpointermove: (event) => this._onMove(event), onpointerleave: () => this._hide(),
-      onclick: (event) => this._onClick(event), onkeydown: (event) => this._onKey(event), onblur: () => this._hide(),
-    });
-    this._ring = s("circle", { class: "ring", r: 7, display: "none" });
-    fill(this._body, this.svg, this._tip);
+    this._at = -1;
     this.draw(this.svg, width, height);
     this.svg.append(this._ring);
-    if (focused) this.svg.focus({ preventScroll: true });
+    const again = hovered === undefined ? -1 : this.points.findIndex((point) => point.trial === hovered);
+    if (again < 0) this._hide();
+    else this._show(again, false);
+  }
+
+  /** An empty svg of this size; the same element as before, so that it keeps the focus. */
+  _sheet(width, height) {
+    const { title, describe } = this.options;
+    if (!this.svg) {
+      this.svg = s("svg", {
+        role: "img", tabindex: 0,
+        onpointermove: (event) => this._onMove(event), onpointerleave: () => this._hide(),
+        onclick: (event) => this._onClick(event), onkeydown: (event) => this._onKey(event), onblur: () => this._hide(),
+      });
+      this._ring = s("circle", { class: "ring", r: 7, display: "none" });
+      fill(this._body, this.svg, this._tip);
+    }
+    const words = { viewBox: `0 0 ${width} ${height}`, width, height, "aria-label": `${title}. ${describe?.(this.data) ?? ""}`.trim() };
+    for (const [key, value] of Object.entries(words)) this.svg.setAttribute(key, value);
+    this.svg.classList.toggle("pickable", this.options.onpick !== undefined);
+    fill(this.svg);
   }
 
   /** Take it off the page for good. */
   destroy() {
     this._seen.disconnect();
+    this._sized.disconnect();
     window.removeEventListener("themechange", this._themed);
+    window.removeEventListener("beforeprint", this._printed);
     this.element.remove();
   }
 
@@ -101,14 +131,16 @@ export class Chart {
   xAxis(svg, scale, box, title = "", count = null) {
     const ticks = fewer(scale.ticks(count ?? Math.max(2, Math.floor((box.right - box.left) / 90))), scale, box.right - box.left);
     const group = s("g", { class: "axis" });
+    let deepest = 1;
     for (const tick of ticks) {
       const x = scale(tick);
       if (scale.kind !== "band") group.append(s("line", { class: "grid", x1: x, x2: x, y1: box.top, y2: box.bottom }));
-      const text = scale.kind === "band" ? cut(scale.text(tick), scale.step - 6) : scale.text(tick);
-      group.append(s("text", { x, y: box.bottom + 16, "text-anchor": "middle" }, text, s("title", {}, scale.text(tick))));
+      const lines = scale.kind === "band" ? wrapped(scale.text(tick), scale.step - 6) : [scale.text(tick)];
+      deepest = Math.max(deepest, lines.length);
+      lines.forEach((line, index) => group.append(s("text", { x, y: box.bottom + 16 + LINE * index, "text-anchor": "middle" }, line)));
     }
     group.append(s("line", { class: "line", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
-    if (title) group.append(s("text", { class: "name", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, title));
+    if (title) group.append(s("text", { class: "name", x: (box.left + box.right) / 2, y: box.bottom + 34 + LINE * (deepest - 1), "text-anchor": "middle" }, title));
     svg.append(group);
   }
 
@@ -137,13 +169,23 @@ export class Chart {
       "div",
       { class: "tools" },
       this.options.rows && button("CSV", "Download the numbers", () => this.data && save(file("csv"), csvText(this.options.rows(this.data)), "text/csv")),
-      button("SVG", "Download the picture", () => this.svg && save(file("svg"), svgText(this.svg), "image/svg+xml")),
-      button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.svg), "image/png")),
+      button("SVG", "Download the picture", () => this.svg && save(file("svg"), this.picture(), "image/svg+xml")),
+      button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.picture()), "image/png")),
     );
+  }
+
+  /** The figure as the text of an SVG file. */
+  picture() {
+    return svgText(this.svg);
   }
 
   _onResize() {
     if (Math.floor(this._body.clientWidth) !== this._width) this.redraw();
+  }
+
+  _onSeen(near) {
+    this._near = near;
+    if (near && this._stale) this.redraw();
   }
 
   _nearest(event) {
@@ -183,7 +225,7 @@ export class Chart {
     if (trial !== undefined && trial !== null) this.options.onpick?.(trial);
   }
 
-  _show(index) {
+  _show(index, aloud = true) {
     this._at = index;
     const { x, y, lines } = this.points[index];
     fill(this._tip, lines.map((line, place) => h("div", { class: place ? "" : "first" }, line)));
@@ -194,8 +236,7 @@ export class Chart {
     this._ring.setAttribute("cx", x);
     this._ring.setAttribute("cy", y);
     this._ring.removeAttribute("display");
-    this._said.textContent = document.activeElement === this.svg ? lines.join(", ") : "";
-    this.svg.classList.toggle("pickable", this.options.onpick !== undefined);
+    if (aloud) this._said.textContent = document.activeElement === this.svg ? lines.join(", ") : "";
     this.options.onhover?.(this.points[index].trial ?? null);
   }
 
@@ -215,6 +256,25 @@ export function cut(text, pixels) {
   const most = Math.max(3, Math.floor(pixels / (FONT * 0.56)));
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
+
+/** A label in lines of so many pixels, broken after spaces and marks where it can be, else within a word. */
+export function wrapped(text, pixels) {
+  const most = Math.max(4, Math.floor(pixels / (FONT * 0.56)));
+  const lines = [""];
+  for (const part of text.match(/[^\s_/.,;:-]+[\s_/.,;:-]*|[\s_/.,;:-]+/gu) ?? [text]) {
+    if (lines.at(-1) && (lines.at(-1) + part.trimEnd()).length > most) lines.push("");
+    let rest = part;
+    while (rest.trimEnd().length > most) {
+      lines.splice(-1, 1, rest.slice(0, most), "");
+      rest = rest.slice(most);
+    }
+    lines[lines.length - 1] += rest;
+  }
+  return lines.map((line) => line.trimEnd()).filter((line, index) => line || !index);
+}
+
+/** Room below an axis for labels in bands of `step` pixels, beyond that of a single line. */
+export const roomBelow = (labels, step) => LINE * (Math.max(1, ...labels.map((label) => wrapped(String(label), step - 6).length)) - 1);
 
 function fewer(ticks, scale, width) {
   if (scale.kind === "band") return ticks;
