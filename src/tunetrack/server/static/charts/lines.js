@@ -27,7 +27,7 @@ export class Lines extends Chart {
       const places = line.ys.map((value, at) => (value === null || value === undefined ? null : [across(line.xs[at]), down(value)]));
       const d = outline(places);
       if (!d) return;
-      svg.append(s("path", { class: line.faint ? "curve faint" : "curve", d, stroke: color, "stroke-dasharray": line.dash ?? paint.dash, "data-trial": line.trial }));
+      svg.append(s("path", { class: line.faint ? "curve faint" : lines.length > 12 ? "curve thin" : "curve", d, stroke: color, "stroke-dasharray": line.dash ?? paint.dash, "data-trial": line.trial }));
       places.forEach((place, at) => {
         if (place === null) return;
         const said = line.lines?.(at) ?? [line.name, `${x.title} ${across.text(line.xs[at])}`, `${y.title} ${down.text(line.ys[at])}`];
