@@ -96,7 +96,7 @@ export function curveData(name, byTrial, group, { numbers, looks }) {
   const values = all.flatMap((curve) => curve.values.filter(known));
   const [low, high] = extent(values);
   return {
-    x: { title: "epoch" },
+    x: { title: "epoch", whole: true },
     y: { title: name, log: low > 0 && high / low >= DECADES },
     lines,
     domain: values.length ? { x: extent(all.flatMap((curve) => curve.steps)), y: [low, high] } : {},

@@ -83,7 +83,7 @@ function overlayData({ numbers, looks }, trials, stat, kind, words) {
   });
   const axes = sharedAxes([{ lines }]);
   const drawn = axes.log ? lines.map((line) => ({ ...line, ys: line.ys.map((value) => (value > 0 ? value : null)) })) : lines;
-  return { x: { title: "depth (layers from the input)" }, y: { title: words, log: axes.log }, lines: drawn, domain: axes.values ? axes.domain : {}, axes };
+  return { x: { title: "depth (layers from the input)", whole: true }, y: { title: words, log: axes.log }, lines: drawn, domain: axes.values ? axes.domain : {}, axes };
 }
 
 function panelData({ numbers, looks }, trials, linesOf, words, title) {
@@ -92,7 +92,7 @@ function panelData({ numbers, looks }, trials, linesOf, words, title) {
     return { title: `trial ${trial}`, trial, ...looks.get(trial), lines, why: lines.length ? "" : "no statistics" };
   });
   const axes = sharedAxes(panels);
-  return { x: { title }, y: { title: words, log: axes.log }, panels, domain: axes.domain, axes };
+  return { x: { title, whole: true }, y: { title: words, log: axes.log }, panels, domain: axes.domain, axes };
 }
 
 function note({ axes }, start) {
