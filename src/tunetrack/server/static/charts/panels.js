@@ -66,7 +66,10 @@ function layout(width, count) {
 
 function frame(group, box, across, down, labelled) {
   const axis = s("g", { class: "axis" });
+  let last = Infinity;
   for (const tick of down.ticks(3)) {
+    if (last - down(tick) < 15) continue; // logarithmic axes of few decades have more ticks than there is room for
+    last = down(tick);
     axis.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: down(tick), y2: down(tick) }));
     if (labelled) axis.append(s("text", { x: box.left - 6, y: down(tick) + 4, "text-anchor": "end" }, down.text(tick)));
   }
