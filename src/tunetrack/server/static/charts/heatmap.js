@@ -12,7 +12,7 @@ const LEAST = 26; // pixels of a cell that has room for its number
 
 /**
  * Data: `{rows: [label], columns: [label], values: [[number|null]] by row, scale: "sequential" | "diverging",
- * rowTitle, columnTitle, shades?: [[0…1|null]], domain?: [low, high], log?: boolean, text?(value), lines?(row, column)}`.
+ * rowTitle, columnTitle, shades?: [[0…1|null]], domain?: [low, high], log?: boolean, unit?, text?(value), lines?(row, column)}`.
  * `shades` colours the cells instead of the values, such as shares of a row; `lines` is what the hover says. The middle of
  * "diverging" is 0. `domain` gives several figures the same colours.
  */
@@ -32,11 +32,11 @@ export class Heatmap extends Chart {
     data.rows.forEach((row, y) => {
       data.columns.forEach((column, x) => {
         const value = data.values[y][x];
-        const [left, top] = [place.left + x * place.wide, place.top + y * place.tall];
+        const [left, right, top, bottom] = [place.x(x), place.x(x + 1), place.y(y), place.y(y + 1)];
         const share = tone(value, y, x);
-        if (share !== null) paths[level(share)] += `M${f(left)} ${f(top)}h${f(place.wide)}v${f(place.tall)}h${f(-place.wide)}z`;
-        if (place.numbers && value !== null) texts.append(s("text", { x: f(left + place.wide / 2), y: f(top + place.tall / 2 + 4), "text-anchor": "middle", style: `fill:${inkOn(color(share ?? 0))}` }, textOf(data, value)));
-        this.points.push({ x: left + place.wide / 2, y: top + place.tall / 2, lines: this._lines(row, column, y, x) });
+        if (share !== null) paths[level(share)] += `M${left} ${top}H${right}V${bottom}H${left}z`;
+        if (place.numbers && value !== null) texts.append(s("text", { x: (left + right) / 2, y: (top + bottom) / 2 + 4, "text-anchor": "middle", style: `fill:${inkOn(color(share ?? 0))}` }, textOf(data, value)));
+        this.points.push({ x: (left + right) / 2, y: (top + bottom) / 2, lines: this._lines(row, column, y, x) });
       });
     });
     paths.forEach((d, index) => d && svg.append(s("path", { d, fill: color(index / (LEVELS - 1)), "shape-rendering": "crispEdges" })));
@@ -44,8 +44,8 @@ export class Heatmap extends Chart {
   }
 
   _lines(row, column, y, x) {
-    const { lines, rowTitle, columnTitle, values } = this.data;
-    return lines?.(y, x) ?? [`${textOf(this.data, values[y][x])}`, `${rowTitle ?? "row"} ${row}`, `${columnTitle ?? "column"} ${column}`];
+    const { lines, rowTitle, columnTitle, values, unit = "" } = this.data;
+    return lines?.(y, x) ?? [`${textOf(this.data, values[y][x])} ${unit}`, `${rowTitle ?? "row"} ${row}`, `${columnTitle ?? "column"} ${column}`];
   }
 }
 
@@ -63,7 +63,9 @@ function layout(width, data) {
   const longest = Math.max(...data.values.flat().map((value) => textWidth(textOf(data, value))));
   const numbers = wide >= Math.max(LEAST, longest + 2) && tall >= 16;
   const foot = data.columnTitle ? 8 : 4;
-  return { left, top, wide, tall, turned, numbers, bottom: top + tall * data.rows.length, height: top + tall * data.rows.length + foot };
+  // Whole pixels, so that no paper shines through between two cells.
+  const [x, y] = [(column) => Math.round(left + column * wide), (row) => Math.round(top + row * tall)];
+  return { left, top, wide, tall, x, y, turned, numbers, bottom: top + tall * data.rows.length, height: top + tall * data.rows.length + foot };
 }
 
 /** Where cells are too narrow for every label, each so-many-th is shown. */

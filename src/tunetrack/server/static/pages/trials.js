@@ -74,8 +74,7 @@ class TrialsPage {
   }
 
   fail(error) {
-    const wrong = error?.status === 400; // the question will not become right by asking again
-    if (wrong) this.end();
+    const wrong = error?.status === 400;
     if (wrong && this.answer === null) this.frame();
     this.mistake.hidden = !wrong;
     this.mistake.textContent = wrong ? error.message : "";
