@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -19,7 +19,9 @@ __all__ = ["LIMIT", "Answer", "SingleFile", "render_single", "static_modules"]
 #: Bytes of a file that mail and MLflow's artifact viewer still take without trouble.
 LIMIT = 5_000_000
 
-_IMPORT = re.compile(r"""(?P<head>^\s*(?:import|export|\})[^"'\n]*\bfrom\s+|^\s*import\s+)"(?P<name>\.[^"\n]+)";""", re.MULTILINE)
+_IMPORT = re.compile(
+    r"""(?P<head>^\s*(?:import|export|\})[^"'\n]*\bfrom\s+|^\s*import\s+)"(?P<name>\.[^"\n]+)";""", re.MULTILINE
+)
 
 #: What may stand in a data: URL as it is. Tabs and line ends may not: the browser leaves them out.
 _IN_URL = " !$&'()*+,-./:;<=>?@[]^_`{|}~\"\\"
@@ -60,7 +62,9 @@ class SingleFile:
     left_out: tuple[str, ...]
 
 
-def render_single(title: str, start: str, answers: Sequence[Answer], words: Sequence[str] = (), limit: int = LIMIT) -> SingleFile:
+def render_single(
+    title: str, start: str, answers: Sequence[Answer], words: Sequence[str] = (), limit: int = LIMIT
+) -> SingleFile:
     """The pages as one HTML file, with all that they show inside it.
 
     It works from a mail attachment, from ``file://``, and inside frames that have no origin, such as that of MLflow's

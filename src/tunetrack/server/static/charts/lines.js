@@ -2,13 +2,15 @@
 
 import { Chart, cut, textWidth } from "../core/chart.js";
 import { s } from "../core/dom.js";
-import { series } from "../core/marks.js";
+import { outline as shape, paint as stateLook, series } from "../core/marks.js";
 import { fitted } from "../core/scale.js";
 
 /**
- * Data: `{x: {title, log, whole, numeric, choices}, y: {…}, lines: [{name, trial, xs, ys, color?, dash?, faint?, strength?, lines?(index)}],
+ * Data: `{x: {title, log, whole, numeric, choices}, y: {…}, lines: [{name, trial, xs, ys, color?, dash?, faint?, strength?,
+ * ended?, lines?(index)}],
  * domain?: {x: [low, high], y: [low, high]}}`. A null in `ys` is a gap. `domain` puts several figures on the same axes.
  * `whole`: ticks at whole numbers only, such as epochs; `strength` in (0, 1] makes a line paler.
+ * `ended` is the state of a trial that did not come to its end: its mark stands where the curve stops.
  */
 export class Lines extends Chart {
   draw(svg, width, height) {
@@ -35,6 +37,7 @@ export class Lines extends Chart {
         this.points.push({ x: place[0], y: place[1], trial: line.trial, lines: said });
       });
       const last = places.findLast((place) => place !== null);
+      if (line.ended) svg.append(s("path", { class: "marks", d: shape(line.ended, last[0], last[1], 5), ...stateLook(line.ended) }));
       if (names > 10) ends.push({ y: last[1], x: last[0], name: line.name, color });
     });
     nameEnds(svg, ends, box, names);

@@ -58,7 +58,7 @@ export function panelsHeight(width, count) {
 }
 
 function layout(width, count) {
-  const least = count > 20 ? 130 : count > 6 ? 180 : 240;
+  const least = count > 20 ? 130 : count > 6 ? 180 : 215;
   const columns = Math.max(1, Math.min(count, Math.floor((width + GAP) / (least + GAP))));
   const wide = Math.min(420, (width - (columns - 1) * GAP - 6) / columns);
   return { columns, wide, high: count > 20 ? 74 : count > 6 ? 100 : 140 };
@@ -66,13 +66,15 @@ function layout(width, count) {
 
 function frame(group, box, across, down, labelled) {
   const axis = s("g", { class: "axis" });
+  let last = Infinity;
   for (const tick of down.ticks(3)) {
+    if (last - down(tick) < 15) continue; // logarithmic axes of few decades have more ticks than there is room for
+    last = down(tick);
     axis.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: down(tick), y2: down(tick) }));
     if (labelled) axis.append(s("text", { x: box.left - 6, y: down(tick) + 4, "text-anchor": "end" }, down.text(tick)));
   }
   axis.append(s("line", { class: "line", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
-  const ticks = across.ticks(3).filter((tick) => Number.isInteger(tick));
-  for (const tick of ticks) axis.append(s("text", { x: across(tick), y: box.bottom + 14, "text-anchor": "middle" }, across.text(tick)));
+  for (const tick of across.ticks(3)) axis.append(s("text", { x: across(tick), y: box.bottom + 14, "text-anchor": "middle" }, across.text(tick)));
   group.append(axis);
 }
 

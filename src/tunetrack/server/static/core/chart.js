@@ -9,7 +9,7 @@ const LINE = 14; // pixels between lines of a label
 
 /**
  * A figure. A subclass has `draw(svg, width, height)`, which adds elements to `svg` and may set
- * `this.points = [{x, y, trial, lines: [text, …]}]` for hover, keys and picking.
+ * `this.points = [{x, y, trial, lines: [text, …] or a function that gives them}]` for hover, keys and picking.
  */
 export class Chart {
   /**
@@ -227,7 +227,8 @@ export class Chart {
 
   _show(index, aloud = true) {
     this._at = index;
-    const { x, y, lines } = this.points[index];
+    const { x, y, lines: said } = this.points[index];
+    const lines = typeof said === "function" ? said() : said;
     fill(this._tip, lines.map((line, place) => h("div", { class: place ? "" : "first" }, line)));
     this._tip.hidden = false;
     const left = x + 14 + this._tip.offsetWidth > this._width ? x - 14 - this._tip.offsetWidth : x + 14;

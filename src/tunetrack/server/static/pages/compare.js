@@ -159,10 +159,10 @@ function missingWords(missing) {
 function chooser(onChosen, study) {
   const known = new Set(study.trials.number);
   const said = h("span", { class: "wrong", role: "alert" });
-  const input = h("input", { type: "text", size: 28, placeholder: "3, 7, 12-15", spellcheck: "false", autocomplete: "off" });
+  // No form: a frame that shows a file may forbid forms.
+  const input = h("input", { type: "text", size: 28, placeholder: "3, 7, 12-15", spellcheck: "false", autocomplete: "off", onkeydown: (event) => event.key === "Enter" && send() });
   const count = h("input", { type: "number", min: FEWEST, max: MOST, value: USUAL, "aria-label": "how many of the best" });
-  const send = (event) => {
-    event.preventDefault();
+  const send = () => {
     const { numbers, trouble } = typed(input.value, known);
     said.textContent = trouble;
     if (!trouble) onChosen(numbers);
@@ -173,9 +173,9 @@ function chooser(onChosen, study) {
     onChosen(best(study, wanted));
   };
   const element = h(
-    "form",
-    { class: "controls chooser", onsubmit: send },
-    h("label", {}, "Trials", input), h("button", { type: "submit", class: "primary" }, "Compare"),
+    "div",
+    { class: "controls chooser", role: "group", "aria-label": "which trials" },
+    h("label", {}, "Trials", input), h("button", { type: "button", class: "primary", onclick: send }, "Compare"),
     h("span", { class: "or" }, "or"), h("label", {}, "the best", count), h("button", { type: "button", onclick: take }, "Take them"),
     h("a", { href: target(studyPath(study.study.id, "/trials")) }, "choose in the table"), said,
   );

@@ -2,6 +2,7 @@
 
 import { Heatmap } from "../../charts/heatmap.js";
 import { fill, h } from "../../core/dom.js";
+import { number } from "../../core/format.js";
 import { difference, inWords, shares } from "./answers.js";
 
 const FIRST = 4; // matrices that are shown before somebody asks for all
@@ -18,9 +19,9 @@ export function confusionSection(host) {
   };
   function draw(context, trials, having, count) {
     clear();
-    for (const number of having.slice(0, count)) {
-      const chart = new Heatmap(box, { title: `trial ${number}`, name: `confusion-trial-${number}`, rows: (data) => [["true class", ...data.columns], ...data.values.map((row, at) => [data.rows[at], ...row])] });
-      chart.update(matrix(trials[number]));
+    for (const trial of having.slice(0, count)) {
+      const chart = new Heatmap(box, { title: `trial ${trial}`, name: `confusion-trial-${trial}` });
+      chart.update(matrix(trials[trial]));
       charts.push(chart);
     }
     if (having.length > count) fill(more, h("button", { type: "button", onclick: () => draw(context, trials, having, having.length) }, `Show all ${having.length}`));
@@ -31,7 +32,7 @@ export function confusionSection(host) {
       said.textContent = "Loading …";
       const { trials = {}, trouble } = await context.ask("/compare/confusion");
       if (turn !== asked) return;
-      const having = context.numbers.filter((number) => trials[number]);
+      const having = context.numbers.filter((trial) => trials[trial]);
       said.textContent = trouble || words(context.numbers, having);
       draw(context, trials, having, FIRST);
     },
@@ -41,12 +42,19 @@ export function confusionSection(host) {
 
 function words(numbers, having) {
   if (!having.length) return "None of these trials has a confusion matrix: it is written when a trial ends with a look at the validation images.";
-  const without = numbers.filter((number) => !having.includes(number));
-  const start = "Per cent of the images of each true class (rows) by the answer given (columns), on the validation images.";
+  const without = numbers.filter((trial) => !having.includes(trial));
+  const start = "Validation images of each true class (rows) by the answer given (columns); colours are shares of the row.";
   return without.length ? `${start} Without a matrix: trial ${without.join(", ")}.` : start;
 }
 
-const matrix = (confusion) => ({ rows: confusion.classes, columns: confusion.classes, values: shares(confusion), counts: confusion.counts, scale: "sequential", unit: "%", rowTitle: "true class", columnTitle: "answer" });
+function matrix(confusion) {
+  const { classes, counts } = confusion;
+  const of = shares(confusion);
+  return {
+    rows: classes, columns: classes, values: counts, shades: of.map((row) => row.map((share) => (share === null ? null : share / 100))), scale: "sequential", rowTitle: "true class", columnTitle: "answer",
+    lines: (y, x) => [`${counts[y][x].toLocaleString("en")} images, ${number(of[y][x], 3)} % of their class`, `true class ${classes[y]}`, `answer ${classes[x]}`],
+  };
+}
 
 /** The figure of the difference of two trials; returns `{update(context, [a, b]), end()}`. */
 export function differenceFigure(host) {
@@ -75,10 +83,11 @@ export function differenceFigure(host) {
       chart = new Heatmap(box, {
         title: `Confusion of ${names[1]} minus that of ${names[0]}`, name: `confusion-${b}-minus-${a}`,
         note: "Percentage points of each true class. On the diagonal, more is better; beside it, less is.",
-        rows: (data) => [["true class", ...data.columns], ...data.values.map((row, at) => [data.rows[at], ...row])],
       });
-      chart.update({ rows: one.classes, columns: one.classes, values, scale: "diverging", unit: "points", rowTitle: "true class", columnTitle: "answer" });
+      chart.update({ rows: one.classes, columns: one.classes, values, scale: "diverging", rowTitle: "true class", columnTitle: "answer", text: signed });
     },
     end: clear,
   };
 }
+
+const signed = (value) => (Math.abs(value) < 0.05 ? "0" : `${value > 0 ? "+" : "−"}${number(Math.abs(value), Math.abs(value) < 10 ? 2 : 3)}`);

@@ -4,13 +4,12 @@ import { Lines } from "../../charts/lines.js";
 import { picker } from "../../core/controls.js";
 import { fill, h } from "../../core/dom.js";
 import { number } from "../../core/format.js";
-import { extent } from "../../core/scale.js";
 import { load, SourceError } from "../../core/source.js";
 import { get, set } from "../../core/view.js";
 import { known } from "./chosen.js";
+import { positive, sharedAxes } from "./profiles.js";
 
 const PAIRS = [["loss", ["train/loss", "validation/loss"]], ["accuracy", ["train/accuracy", "validation/accuracy"]]];
-const DECADES = 100; // a positive quantity that spans this factor stands on a logarithmic axis
 
 /** The section of curves; returns `{update(context), end()}`. */
 export function curvesSection(host) {
@@ -93,14 +92,9 @@ export function curveData(name, byTrial, group, { numbers, looks }) {
     .filter((trial) => String(trial) in byTrial)
     .map((trial) => ({ name: `trial ${trial}`, trial, xs: byTrial[trial].steps, ys: byTrial[trial].values, ...looks.get(trial) }));
   const all = group.flatMap((each) => numbers.map((trial) => each[trial]).filter(known));
-  const values = all.flatMap((curve) => curve.values.filter(known));
-  const [low, high] = extent(values);
-  return {
-    x: { title: "epoch" },
-    y: { title: name, log: low > 0 && high / low >= DECADES },
-    lines,
-    domain: values.length ? { x: extent(all.flatMap((curve) => curve.steps)), y: [low, high] } : {},
-  };
+  const axes = sharedAxes([{ lines: all.map((curve) => ({ xs: curve.steps, ys: curve.values })) }]);
+  const drawn = axes.log ? lines.map((line) => ({ ...line, ys: positive(line.ys) })) : lines;
+  return { x: { title: "epoch", whole: true }, y: { title: name, log: axes.log }, lines: drawn, domain: axes.values ? axes.domain : {} };
 }
 
 const quantity = (name) => name.split("/").at(-1);

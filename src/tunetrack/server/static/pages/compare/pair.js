@@ -6,7 +6,7 @@ import { numbers as listed, set } from "../../core/view.js";
 import { countWords } from "./answers.js";
 import { differenceFigure } from "./confusion.js";
 
-const FIRST = 48; // pictures that are shown before somebody asks for all
+const FIRST = 20; // pictures that are shown before somebody asks for all
 const LARGE = 56; // pixels of a picture's longer side
 
 /** The section of two trials face to face; returns `{update(context), end()}`. */
@@ -54,6 +54,7 @@ function pictures(answer, [a, b]) {
   const turn = (item) => (swapped ? { ...item, a: item.b, b: item.a } : item);
   return [
     h("p", {}, countWords(counts, names)),
+    h("p", { class: "note" }, "In bold what the image shows, below it the wrong answer; the other one answers right."),
     !answer.sprite && h("p", { class: "note" }, "The pictures are not stored with the study (they are where all trials have the same validation images); the images are named by their place in the validation set."),
     group(first.map(turn), answer, names, 0, counts.only_a),
     group(second.map(turn), answer, names, 1, counts.only_b),

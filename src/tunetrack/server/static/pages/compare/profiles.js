@@ -4,7 +4,7 @@ import { number } from "../../core/format.js";
 import { extent } from "../../core/scale.js";
 import { known } from "./chosen.js";
 
-const DECADES = 100;
+const DECADES = 100; // a positive quantity that spans this factor stands on a logarithmic axis
 const MOST_LINES = 24; // layers in one little figure; of more, these are taken evenly
 const MOST_EPOCHS = 6;
 
@@ -60,11 +60,14 @@ export function byEpoch(weights, stat, kind) {
 export function sharedAxes(panels) {
   const lines = panels.flatMap((panel) => panel.lines);
   const ys = lines.flatMap((line) => line.ys.filter(known));
-  const positive = ys.filter((value) => value > 0);
-  const [low, high] = extent(positive);
-  const log = positive.length >= 0.8 * ys.length && ys.every((value) => value >= 0) && high / low >= DECADES;
-  return { domain: { x: extent(lines.flatMap((line) => line.xs)), y: log ? [low, high] : extent(ys) }, log, left: log ? ys.length - positive.length : 0, values: ys.length };
+  const above = ys.filter((value) => value > 0);
+  const [low, high] = extent(above);
+  const log = above.length >= 0.8 * ys.length && ys.every((value) => value >= 0) && high / low >= DECADES;
+  return { domain: { x: extent(lines.flatMap((line) => line.xs)), y: log ? [low, high] : extent(ys) }, log, left: log ? ys.length - above.length : 0, values: ys.length };
 }
+
+/** Values with gaps where a logarithmic axis has no place for them. */
+export const positive = (values) => values.map((value) => (value > 0 ? value : null));
 
 /** Words for an epoch of the records. */
 export const epochName = (epoch) => (epoch === 0 ? "before training" : `after epoch ${number(epoch)}`);

@@ -6,7 +6,7 @@ import { picker } from "../../core/controls.js";
 import { fill, h } from "../../core/dom.js";
 import { plural } from "../../core/format.js";
 import { get, set } from "../../core/view.js";
-import { byDepth, byEpoch, kindChoices, sharedAxes, statisticChoices } from "./profiles.js";
+import { byDepth, byEpoch, kindChoices, positive, sharedAxes, statisticChoices } from "./profiles.js";
 
 /** The section of weight statistics; returns `{update(context), end()}`. `context.ask(what)` loads what it needs. */
 export function weightsSection(host) {
@@ -82,8 +82,8 @@ function overlayData({ numbers, looks }, trials, stat, kind, words) {
     return last ? [{ ...last, name: `trial ${trial}`, trial, ...looks.get(trial) }] : [];
   });
   const axes = sharedAxes([{ lines }]);
-  const drawn = axes.log ? lines.map((line) => ({ ...line, ys: line.ys.map((value) => (value > 0 ? value : null)) })) : lines;
-  return { x: { title: "depth (layers from the input)" }, y: { title: words, log: axes.log }, lines: drawn, domain: axes.values ? axes.domain : {}, axes };
+  const drawn = axes.log ? lines.map((line) => ({ ...line, ys: positive(line.ys) })) : lines;
+  return { x: { title: "depth (layers from the input)", whole: true }, y: { title: words, log: axes.log }, lines: drawn, domain: axes.values ? axes.domain : {}, axes };
 }
 
 function panelData({ numbers, looks }, trials, linesOf, words, title) {
@@ -92,7 +92,7 @@ function panelData({ numbers, looks }, trials, linesOf, words, title) {
     return { title: `trial ${trial}`, trial, ...looks.get(trial), lines, why: lines.length ? "" : "no statistics" };
   });
   const axes = sharedAxes(panels);
-  return { x: { title }, y: { title: words, log: axes.log }, panels, domain: axes.domain, axes };
+  return { x: { title, whole: true }, y: { title: words, log: axes.log }, panels, domain: axes.domain, axes };
 }
 
 function note({ axes }, start) {

@@ -1,0 +1,59 @@
+/** Knows how two parameters together bear on the objective: a field of colours near trials, the trials as marks. */
+
+import { Chart, roomBelow } from "../core/chart.js";
+import { s } from "../core/dom.js";
+import { ramp, SEQUENTIAL } from "../core/marks.js";
+import { fitted } from "../core/scale.js";
+import { colorbar } from "./colorbar.js";
+import { field } from "./field.js";
+import { drawMarks, markSize } from "./points.js";
+
+const [COLUMNS, ROWS, SHADES] = [60, 44, 14];
+
+/**
+ * Data: `{x: axis, y: axis, points: [{x, y, result, state, trial, lines}], window: {low, high}, maximize, metric,
+ * selection}`; a point with a result shapes the field, the others are marks only.
+ */
+export class Contour extends Chart {
+  draw(svg, width, height) {
+    const { x, y, points, selection } = this.data;
+    const labels = fitted(points.map((point) => point.x), [0, width - 60], x);
+    const bottom = height - 84 - (labels.kind === "band" ? roomBelow(labels.domain, labels.step) : 0);
+    const down = fitted(points.map((point) => point.y), [bottom, 24], y);
+    const left = this.roomFor(down.ticks(5).map((tick) => down.text(tick)), 0.35 * width);
+    const box = { left, top: 24, right: width - 12, bottom };
+    const across = fitted(points.map((point) => point.x), [box.left, box.right], x);
+    const places = points.map((point) => ({ ...point, x: across(point.x) + shift(across, point.trial), y: down(point.y) + shift(down, point.trial + 0.5), at: [across(point.x), down(point.y)] }));
+    this._field(svg, places, across, down, box);
+    this.yAxis(svg, down, box, y.title);
+    this.xAxis(svg, across, box, x.title);
+    this.points = drawMarks(svg, places, selection, Math.min(3.4, markSize(places.length)));
+    const { low, high } = this.data.window;
+    colorbar(svg, { x: box.left, y: height - 26, width: Math.min(220, box.right - box.left) }, this.data.maximize ? [low, high] : [high, low], this.data.metric);
+  }
+
+  _field(svg, places, across, down, box) {
+    const columns = across.kind === "band" ? across.domain.length : COLUMNS;
+    const rows = down.kind === "band" ? down.domain.length : ROWS;
+    const [wide, high] = [(box.right - box.left) / columns, (box.bottom - box.top) / rows];
+    const smooth = Math.min(0.07, Math.max(0.025, 0.2 * places.length ** -0.25));
+    const near = places.filter((place) => place.result !== null).map(({ at, result }) => ({ x: (at[0] - box.left) / wide, y: (at[1] - box.top) / high, value: result }));
+    const cells = field(near, { columns, rows, wideX: across.kind === "band" ? 0 : smooth * COLUMNS, wideY: down.kind === "band" ? 0 : smooth * ROWS });
+    const shades = Array.from({ length: SHADES }, () => []);
+    cells.forEach((value, cell) => {
+      if (value === null) return;
+      const [left, top] = [box.left + (cell % columns) * wide, box.top + Math.floor(cell / columns) * high];
+      shades[Math.round(this._goodness(value) * (SHADES - 1))].push(`M${left.toFixed(1)} ${top.toFixed(1)}h${(wide + 0.4).toFixed(1)}v${(high + 0.4).toFixed(1)}h${(-wide - 0.4).toFixed(1)}z`);
+    });
+    const color = ramp(SEQUENTIAL);
+    shades.forEach((parts, shade) => parts.length && svg.append(s("path", { class: "cell", d: parts.join(""), fill: color(shade / (SHADES - 1)) })));
+  }
+
+  _goodness(value) {
+    const { low, high } = this.data.window;
+    const share = high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 1;
+    return this.data.maximize ? share : 1 - share;
+  }
+}
+
+const shift = (scale, trial) => (scale.kind === "band" ? (((trial * 0.6180339887) % 1) - 0.5) * Math.min(scale.step * 0.5, 60) : 0);

@@ -1,0 +1,168 @@
+/** Knows how trials run through parallel axes, and how stretches of the axes are brushed. */
+
+import { Chart, wrapped } from "../core/chart.js";
+import { h, s } from "../core/dom.js";
+import { fitted } from "../core/scale.js";
+import { pickedBy } from "./brush.js";
+import { colorbar } from "./colorbar.js";
+import { axisGroup, showBrush } from "./parallel_axis.js";
+import { layers, PALEST, paintStrands, quietLayer, strandPaths } from "./strands.js";
+
+const [LEFT, RIGHT, LEAST] = [58, 84, 112]; // pixels beside the outer axes, and between axes
+const FULL = 1500; // lines that are painted at once while a brush moves; the others follow when it rests
+const REST = 140; // ms
+const HIT = 7; // pixels from a line within which it is meant
+
+/**
+ * Data: `{axes: [{path, title, log, numeric, choices, values, missing, domain?, best?}], indices, trials, goodness,
+ * brushes: Map, lines(index), ends: [worst, best], metric}`. `values` and `goodness` are by index; `best: "low"` turns
+ * an axis over; `missing` names the place below the axis of those without a value.
+ * Options: `onbrush(brushes, indices, final)`, `onmove(path, by)`, `onpick(trial)`.
+ */
+export class Parallel extends Chart {
+  constructor(host, options) {
+    super(host, { height: 380, ...options });
+    this._body.classList.add("parallel");
+    this._canvases = [h("canvas", { "aria-hidden": "true" }), h("canvas", { "aria-hidden": "true" })];
+  }
+
+  draw(svg, width, height) {
+    const { axes, indices, brushes } = this.data;
+    const focused = document.activeElement?.closest?.(".axis-group")?.getAttribute("data-path");
+    const step = axes.length > 1 ? Math.max(LEAST, (width - LEFT - RIGHT) / (axes.length - 1)) : 0;
+    const wide = Math.max(width, Math.ceil(LEFT + RIGHT + step * (axes.length - 1)));
+    const heads = axes.map((axis) => wrapped(axis.title, step ? step - 8 : width));
+    const top = 14 + 14 * Math.max(...heads.map((lines) => lines.length));
+    this.box = { top, bottom: height - 76, none: height - 52, step };
+    for (const [key, value] of [["width", wide], ["viewBox", `0 0 ${wide} ${height}`], ["role", "group"]]) svg.setAttribute(key, value);
+    svg.removeAttribute("tabindex");
+    this.brushes = new Map(brushes);
+    this.axes = axes.map((axis, place) => this._axis(axis, LEFT + place * step, heads[place]));
+    this.xs = this.axes.map((axis) => axis.x);
+    this.heights = this.axes.map((axis) => this._heights(axis));
+    this.goodness = indices.map((index) => this.data.goodness[index]);
+    this._spread(wide, height);
+    this._hot = s("path", { class: "hot", display: "none" });
+    svg.append(this._hot);
+    this.groups = this.axes.map((axis) => axisGroup(this, axis));
+    svg.append(...this.groups);
+    colorbar(svg, { x: LEFT - 40, y: height - 22, width: 260 }, this.data.ends, this.data.metric, PALEST);
+    this.picked = null;
+    this._paint(false);
+    if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });
+  }
+
+  /** Takes a brush (null: none) on an axis; `final` once it rests. */
+  brush(path, brush, final) {
+    if (brush) this.brushes.set(path, brush);
+    else this.brushes.delete(path);
+    const began = performance.now();
+    this._paint(!final);
+    this.step = performance.now() - began;
+    this.options.onbrush?.(new Map(this.brushes), this.picked, final);
+  }
+
+  /** The figure with its lines, which the page keeps on canvases. */
+  picture() {
+    const { quiet, front } = this._layers(this._members());
+    const lines = s("g", {}, [quiet, front].map((found) => strandPaths(found, this.xs, this.heights)));
+    this.svg.prepend(lines);
+    try {
+      return super.picture();
+    } finally {
+      lines.remove();
+    }
+  }
+
+  _axis(axis, x, head) {
+    const { top, bottom } = this.box;
+    const range = axis.best === "low" ? [top, bottom] : [bottom, top];
+    const known = this.data.indices.map((index) => axis.values[index]).filter((value) => value !== null && value !== undefined);
+    return { ...axis, x, head, scale: fitted(axis.domain ?? known, range, axis), lacking: known.length < this.data.indices.length };
+  }
+
+  _heights({ scale, values, domain }) {
+    const hold = domain ? (value) => Math.min(domain[1], Math.max(domain[0], value)) : (value) => value;
+    const place = scale.kind === "band" ? (value) => scale(String(value)) : (value) => scale(hold(value));
+    return Float32Array.from(this.data.indices, (index) => (values[index] === null || values[index] === undefined ? this.box.none : place(values[index])));
+  }
+
+  /** Fits the canvases under the svg. */
+  _spread(width, height) {
+    const density = window.devicePixelRatio || 1;
+    for (const canvas of this._canvases) {
+      Object.assign(canvas, { width: width * density, height: height * density });
+      Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+      canvas.getContext("2d").setTransform(density, 0, 0, density, 0, 0);
+    }
+    if (this._canvases[0].parentNode !== this._body) this._body.prepend(...this._canvases);
+    this._lined = false;
+  }
+
+  /** Places (not indices) of the trials that the brushes pick out. */
+  _members() {
+    const places = this.data.indices.map((_, place) => place);
+    if (!this.brushes.size) return places;
+    const axes = this.axes.map(({ path, values }) => ({ path, values: this.data.indices.map((index) => values[index]) }));
+    return pickedBy(this.brushes, axes, places);
+  }
+
+  _layers(members) {
+    const style = getComputedStyle(this.element);
+    const all = this.data.indices.map((_, place) => place);
+    return {
+      quiet: this.brushes.size ? quietLayer(all, style.getPropertyValue("--soft").trim()) : [],
+      front: layers(members, this.goodness, style.getPropertyValue("--faint").trim()),
+    };
+  }
+
+  /** Paints what the brushes pick out; in haste a part of it, and all when nothing has happened for a while. */
+  _paint(haste) {
+    clearTimeout(this._later);
+    const members = this._members();
+    this.picked = members.map((place) => this.data.indices[place]);
+    const part = haste && members.length > FULL ? members.filter((place) => (place * 7919) % members.length < FULL) : members;
+    const { quiet, front } = this._layers(part);
+    const [below, above] = this._canvases.map((canvas) => canvas.getContext("2d"));
+    const { width, height } = this._canvases[0];
+    if (quiet.length && !this._lined) paintStrands(below, quiet, this.xs, this.heights);
+    this._lined ||= quiet.length > 0;
+    this._canvases[0].style.visibility = quiet.length ? "visible" : "hidden";
+    above.clearRect(0, 0, width, height);
+    paintStrands(above, front, this.xs, this.heights);
+    if (part !== members) this._later = setTimeout(() => this._paint(false), REST);
+    this.axes.forEach((axis, place) => showBrush(this, axis, this.groups[place]));
+  }
+
+  _onMove(event) {
+    const frame = this.svg.getBoundingClientRect();
+    const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
+    const place = event.buttons ? -1 : this._strandAt(x, y);
+    if (place < 0) return this._hide();
+    const index = this.data.indices[place];
+    this.points = [{ x, y, trial: this.data.trials[index], lines: () => this.data.lines(index) }];
+    this._show(0);
+    this._hot.setAttribute("d", this.xs.map((each, axis) => `${axis ? "L" : "M"}${each} ${this.heights[axis][place]}`).join(""));
+    this._hot.removeAttribute("display");
+    this._ring.setAttribute("display", "none");
+  }
+
+  /** The place of the picked line nearest to a point of the figure, the best of equally near ones; -1 for none. */
+  _strandAt(x, y) {
+    const right = this.xs.findIndex((each) => each >= x);
+    if (right < 1) return -1;
+    const share = (x - this.xs[right - 1]) / (this.xs[right] - this.xs[right - 1]);
+    const [from, to] = [this.heights[right - 1], this.heights[right]];
+    let [best, least] = [-1, HIT];
+    for (const place of this._members()) {
+      const distance = Math.abs(from[place] + share * (to[place] - from[place]) - y);
+      if (distance < least) [best, least] = [place, distance];
+    }
+    return best;
+  }
+
+  _hide() {
+    super._hide();
+    this._hot?.setAttribute("display", "none");
+  }
+}

@@ -1,0 +1,57 @@
+/** Knows what matters in a study: importance of parameters, and which of them act together. */
+
+import { Bars } from "../../charts/bars.js";
+import { number, percent, plural } from "../../core/format.js";
+import * as view from "../../core/view.js";
+
+const MOST_PAIRS = 10;
+
+export function importance(host, page) {
+  const chart = page.add(
+    new Bars(host, {
+      title: "Importance of parameters", name: `${page.id}-importance`, onpick: (path) => page.reveal(`slice ${path}`),
+      empty: ({ payload }) => (payload.importance.params ? "" : payload.importance.reason || "Nothing is known about the importance of parameters yet."),
+      describe: ({ bars }) => bars.map((bar) => `${bar.name} ${bar.text}`).join(", "),
+      rows: ({ payload }) => [["parameter", "share", "low", "high"], ...(payload.importance.params ?? []).map(({ path, share, low, high }) => [path, share, low, high])],
+    }),
+  );
+  return {
+    show(model) {
+      const { params, trials } = model.payload.importance;
+      const objective = model.study.objectives[0]?.metric;
+      chart.note = params ? `Share of the differences in ${objective} that a parameter explains, from ${plural(trials, "trial")}. Thin lines: where 9 of 10 bootstrap samples lie. A click shows the slice.` : "";
+      const bars = (params ?? []).map(({ path, share, low, high }) => ({
+        key: path, name: path, value: share, low, high, text: percent(share), lines: [path, `explains ${percent(share, 1)}`, ...spread(low, high, (value) => percent(value, 1))],
+      }));
+      chart.update({ payload: model.payload, bars });
+    },
+  };
+}
+
+export function interactions(host, page) {
+  const chart = page.add(
+    new Bars(host, {
+      title: "Parameters that act together", name: `${page.id}-interactions`, onpick: (pair) => choose(page, pair),
+      empty: ({ payload }) => (payload.interactions.pairs?.length ? "" : payload.interactions.reason || "Nothing is known about interactions yet."),
+      describe: ({ bars }) => bars.map((bar) => `${bar.name} ${bar.text}`).join(", "),
+      rows: ({ payload }) => [["a", "b", "strength", "low", "high"], ...(payload.interactions.pairs ?? []).map(({ a, b, strength, low, high }) => [a, b, strength, low, high])],
+    }),
+  );
+  return {
+    show(model) {
+      const pairs = [...(model.payload.interactions.pairs ?? [])].sort((one, other) => other.strength - one.strength);
+      chart.note = pairs.length ? `How much more two parameters explain together than each alone${pairs.length > MOST_PAIRS ? `; the ${MOST_PAIRS} strongest of ${pairs.length} pairs` : ""}. A pair whose thin line reaches 0 may be chance. A click shows the contour.` : "";
+      const bars = pairs.slice(0, MOST_PAIRS).map(({ a, b, strength, low, high }) => ({
+        key: [a, b], name: `${a} × ${b}`, value: strength, low, high, text: number(strength, 2), lines: [`${a} × ${b}`, `strength ${number(strength, 3)}`, ...spread(low, high, (value) => number(value, 3))],
+      }));
+      chart.update({ payload: model.payload, bars });
+    },
+  };
+}
+
+const spread = (low, high, text) => (low === null || low === undefined ? [] : [`bootstrap ${text(low)} to ${text(high)}`]);
+
+function choose(page, [a, b]) {
+  view.set({ cx: a, cy: b });
+  page.reveal("contour");
+}
