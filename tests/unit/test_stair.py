@@ -16,7 +16,9 @@ ROOT = Path(tunetrack.__file__).parent
 
 BASE = {"_version", "errors", "spec"}
 WORKERS = {"ledger", "training", "tracking", "study"}
-PAGES = {"tracking.queries", "report", "server"}
+#: What of tracking reads stored runs and never writes.
+STORED = {"tracking.queries", "tracking.reader"}
+PAGES = {*STORED, "report", "server"}
 
 #: Folder (or module) -> what it may import of ours, beside itself. A dotted name opens one module of a folder.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -27,8 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": BASE,
     "tracking": BASE,
     "study": BASE | {"ledger", "training", "tracking"},
-    "report": BASE | {"tracking.queries"},
-    "server": BASE | {"tracking.queries", "report"},
+    "report": BASE | STORED,
+    "server": BASE | STORED | {"report", "tracking.upkeep"},
     "api": BASE | WORKERS | PAGES,
     "cli": BASE | WORKERS | PAGES | {"api"},
     "__init__": BASE | {"api"},

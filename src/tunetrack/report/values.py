@@ -85,14 +85,8 @@ def pareto_front(points: Sequence[Sequence[float]], maximize: Sequence[bool]) ->
 
 
 def seconds_of(trial: TrialRow) -> float | None:
-    """What a trial cost, seconds: its training time, else how long its run was open; None where neither is known.
-
-    The training time comes first because the run of a trial that was taken up again was also open while nobody worked.
-    """
-    trained = trial.metrics.get("train_seconds")
-    if trained is not None and math.isfinite(trained):
-        return trained
-    return None if trial.end is None else max(0.0, (trial.end - trial.start).total_seconds())
+    """What a trial cost, seconds; see `TrialRow.seconds`."""
+    return trial.seconds
 
 
 def number(value: object) -> float | None:

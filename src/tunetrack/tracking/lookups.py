@@ -15,24 +15,40 @@ from tunetrack.tracking.mlflow_calls import equals
 from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.store import TrackingStore
 
-__all__ = ["RUNS_PAGE", "log_run_metrics", "read_artifact", "runs_with_tags", "trial_runs", "write_artifact"]
+__all__ = [
+    "RUNS_PAGE",
+    "download",
+    "log_run_metrics",
+    "read_artifact",
+    "runs_with_tags",
+    "trial_runs",
+    "write_artifact",
+]
 
 #: MLflow gives at most this many runs at a time, and without a page token silently no more.
 RUNS_PAGE = 1000
 
 
 def runs_with_tags(
-    store: TrackingStore, experiments: Sequence[str], tags: Mapping[str, str], page: int = RUNS_PAGE
+    store: TrackingStore, experiments: Sequence[str], tags: Mapping[str, str], page: int = RUNS_PAGE, more: str = ""
 ) -> Iterator[Run]:
     """All active runs of these experiments that have all these tags, the oldest first.
+
+    Args:
+        store: where to look.
+        experiments: their ids.
+        tags: value by key.
+        page: runs per request, 1 to 1000.
+        more: what else holds for them, in MLflow's search language.
 
     Raises:
         MlflowException: the store failed.
     """
     token = None
+    wanted = f"{equals(tags)} and {more}" if more else equals(tags)
     while True:
         found = store.client.search_runs(
-            list(experiments), equals(tags), max_results=page, order_by=["attributes.start_time ASC"], page_token=token
+            list(experiments), wanted, max_results=page, order_by=["attributes.start_time ASC"], page_token=token
         )
         yield from found
         token = found.token
@@ -59,14 +75,20 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
     Raises:
         TrackingError: the store failed, or the run has no such file.
     """
-    with (
-        translated(f"read {name} of run {run_id}", store.uri),
-        scratch(store.calls.scratch) as folder,
-    ):
+    with translated(f"read {name} of run {run_id}", store.uri):
         location = store.client.get_run(run_id).info.artifact_uri
+        return download(get_artifact_repository(location, tracking_uri=store.uri), name, store.calls.scratch)
+
+
+def download(repository: Any, name: str, scratch_root: Path | None = None) -> bytes:
+    """The content of one file of MLflow's artifact repository.
+
+    Raises:
+        MlflowException, OSError: there is no such file, or the store failed.
+    """
+    with scratch(scratch_root) as folder:
         target = Path(folder) / "file"
         # The client's own download starts a thread pool and draws a progress bar, for a single file too.
-        repository: Any = get_artifact_repository(location, tracking_uri=store.uri)
         repository._download_file(name, str(target))
         return target.read_bytes()
 

@@ -41,6 +41,7 @@ class Tag:
     TRIAL_STATE: Final = "trial.state"
     TRIAL_REASON: Final = "trial.reason"
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
+    WORKER: Final = "trial.worker"
     LOST: Final = "tracking.lost"
     VALIDATION: Final = "data.validation_images"
     SEED_PREFIX: Final = "seed."

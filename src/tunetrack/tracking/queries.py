@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TypeVar
 
 import pandas as pd
-from mlflow.entities import Run
 
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.lookups import RUNS_PAGE, read_artifact, runs_with_tags
-from tunetrack.tracking.names import HEALTHY, File, RunKind, StudyState, Tag
+from tunetrack.tracking.names import File, RunKind, Tag
+from tunetrack.tracking.rows import (
+    StudyRow,
+    StudyTable,
+    TrialRow,
+    chosen_study,
+    newest_studies,
+    stored_run,
+    study_table,
+    trial_row,
+)
 from tunetrack.tracking.store import TrackingStore
-from tunetrack.tracking.study_info import StudyInfo, info_from_tags
-from tunetrack.tracking.values import LOG10_PREFIX, ParamValue, decode_param
+from tunetrack.tracking.values import ParamValue
 from tunetrack.tracking.weight_table import weight_frame
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "StudyTable",
     "TrackingStore",
     "TrialRow",
+    "experiment_names",
     "image_counts",
     "list_studies",
     "read_history",
@@ -34,87 +40,6 @@ __all__ = [
     "read_weight_stats",
     "study_file",
 ]
-
-State = TypeVar("State", StudyState, TrialState)
-
-
-@dataclass(frozen=True)
-class StudyRow:
-    """One study's parent run.
-
-    Attributes:
-        info: name, what is searched, objectives; the document is empty here (`study_file`).
-        state: where it stands.
-        run_id, experiment_id: MLflow's ids.
-        experiment: the experiment's name.
-        start, end: UTC; `end` is None while it runs.
-        tags: all of the run's tags.
-    """
-
-    info: StudyInfo
-    state: StudyState
-    run_id: str
-    experiment_id: str
-    experiment: str
-    start: datetime
-    end: datetime | None
-    tags: Mapping[str, str] = field(repr=False, default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TrialRow:
-    """One trial.
-
-    Attributes:
-        number: from 0.
-        state: where it stands; RUNNING also where its process was killed and nobody has noticed.
-        reason: why it was not completed, in words.
-        run_id: MLflow's id.
-        params: value by dotted path, with the type that was logged.
-        metrics: latest value by name.
-        values: one value an objective; None where the trial has no result.
-        duplicate_of: number of the trial whose result was reused.
-        start, end: UTC; `end` is None while it runs.
-        health: what was found in its weights, a sentence a rule; empty where nothing was, None where it was not judged.
-    """
-
-    number: int
-    state: TrialState
-    reason: str
-    run_id: str
-    params: Mapping[str, ParamValue]
-    metrics: Mapping[str, float]
-    values: tuple[float, ...] | None
-    duplicate_of: int | None
-    start: datetime
-    end: datetime | None
-    health: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class StudyTable:
-    """A study with its trials in the order of their numbers."""
-
-    study: StudyRow
-    trials: tuple[TrialRow, ...]
-
-    def frame(self) -> pd.DataFrame:
-        """One row a trial: number, state, reason, run_id, start, end, ``params.*``, ``metrics.*``."""
-        return pd.DataFrame(
-            [
-                {
-                    "number": trial.number,
-                    "state": trial.state.value,
-                    "reason": trial.reason,
-                    "run_id": trial.run_id,
-                    "start": trial.start,
-                    "end": trial.end,
-                    **{f"params.{path}": value for path, value in trial.params.items()},
-                    **{f"metrics.{name}": value for name, value in trial.metrics.items()},
-                }
-                for trial in self.trials
-            ]
-        )
 
 
 def list_studies(store: TrackingStore, page: int = RUNS_PAGE) -> tuple[StudyRow, ...]:
@@ -128,14 +53,10 @@ def list_studies(store: TrackingStore, page: int = RUNS_PAGE) -> tuple[StudyRow,
         TrackingError: the store failed.
     """
     with translated("list the studies", store.uri):
-        experiments = _experiments(store)
+        experiments = experiment_names(store)
         tags = {Tag.KIND: RunKind.STUDY.value}
         runs = list(runs_with_tags(store, list(experiments), tags, page)) if experiments else []
-    rows: dict[tuple[str, str], StudyRow] = {}
-    for run in sorted(runs, key=lambda run: int(run.info.start_time), reverse=True):
-        row = _study_row(run, experiments[run.info.experiment_id])
-        rows.setdefault((row.experiment_id, row.info.identity), row)
-    return tuple(rows.values())
+    return newest_studies(map(stored_run, runs), experiments)
 
 
 def read_study(store: TrackingStore, study: str, experiment: str | None = None, page: int = RUNS_PAGE) -> StudyTable:
@@ -150,23 +71,14 @@ def read_study(store: TrackingStore, study: str, experiment: str | None = None, 
     Raises:
         TrackingError: the store failed; there is no study of this name, or more than one.
     """
-    studies = list_studies(store, page)
-    found = [row for row in studies if study in (row.info.name, row.run_id) and experiment in (None, row.experiment)]
-    if len(found) != 1:
-        known = ", ".join(sorted(f"{row.info.name} (experiment {row.experiment})" for row in studies))
-        problem = "more than one study is called" if found else "there is no study"
-        hint = "; name it by its run's id instead" if found else ""
-        raise TrackingError(f"{problem} {study!r} in {store.uri}{hint}; known: {known or 'none'}")
-    parent = found[0]
+    parent = chosen_study(list_studies(store, page), study, experiment, store.uri)
     tags = {Tag.PARENT: parent.run_id, Tag.KIND: RunKind.TRIAL.value}
     with translated(f"read the trials of {study!r}", store.uri):
         runs = list(runs_with_tags(store, [parent.experiment_id], tags, page))
-    rows = sorted((_trial_row(run, parent.info) for run in runs), key=lambda row: row.start)
-    latest = {row.number: row for row in rows}  # a trial has two runs only where a crash hid the first one
-    return StudyTable(parent, tuple(latest[number] for number in sorted(latest)))
+    return study_table(parent, (trial_row(stored_run(run), parent.info) for run in runs))
 
 
-def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Metrics over their steps: columns run_id, metric, step, value, in this order of rows too.
 
     Where a step was logged twice (a trial that was run again), the later value counts.
@@ -174,7 +86,7 @@ def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence
     Args:
         store: where to look.
         run_ids: trials' runs.
-        metrics: names such as ``validation/accuracy``.
+        metrics: names such as ``validation/accuracy``; None: all that the run has, by name.
 
     Raises:
         TrackingError: the store failed, or a run is not there.
@@ -182,7 +94,7 @@ def read_history(store: TrackingStore, run_ids: Sequence[str], metrics: Sequence
     rows: list[tuple[str, str, int, float]] = []
     with translated("read the metrics", store.uri):
         for run_id in run_ids:
-            for metric in metrics:
+            for metric in sorted(store.client.get_run(run_id).data.metrics) if metrics is None else metrics:
                 points = store.client.get_metric_history(run_id, metric)
                 latest = {point.step: point.value for point in sorted(points, key=lambda point: int(point.timestamp))}
                 rows += [(run_id, metric, step, latest[step]) for step in sorted(latest)]
@@ -251,8 +163,12 @@ def _no_weight_stats(run_id: str, tags: Mapping[str, str]) -> str:
     )
 
 
-def _experiments(store: TrackingStore) -> dict[str, str]:
-    """Names of all active experiments by id."""
+def experiment_names(store: TrackingStore) -> dict[str, str]:
+    """Names of all active experiments by id.
+
+    Raises:
+        MlflowException: the store failed.
+    """
     names: dict[str, str] = {}
     token = None
     while True:
@@ -261,57 +177,3 @@ def _experiments(store: TrackingStore) -> dict[str, str]:
         token = found.token
         if not token:
             return names
-
-
-def _study_row(run: Run, experiment: str) -> StudyRow:
-    tags = dict(run.data.tags)
-    info = info_from_tags(tags, run.info.run_id)
-    state = _enum(StudyState, tags.get(Tag.STUDY_STATE, ""), run.info.run_id)
-    start, end = _times(run)
-    return StudyRow(info, state, run.info.run_id, run.info.experiment_id, experiment, start, end, tags)
-
-
-def _trial_row(run: Run, info: StudyInfo) -> TrialRow:
-    tags, metrics = run.data.tags, dict(run.data.metrics)
-    start, end = _times(run)
-    duplicate = tags.get(Tag.TRIAL_DUPLICATE_OF)
-    values = [metrics.get(name) for name in info.objective_metrics]
-    known = tuple(value for value in values if value is not None)
-    return TrialRow(
-        number=int(tags[Tag.TRIAL_NUMBER]),
-        state=_enum(TrialState, tags.get(Tag.TRIAL_STATE, ""), run.info.run_id),
-        reason=tags.get(Tag.TRIAL_REASON, ""),
-        run_id=run.info.run_id,
-        params={
-            path: decode_param(text) for path, text in run.data.params.items() if not path.startswith(LOG10_PREFIX)
-        },
-        metrics=metrics,
-        values=known if known and len(known) == len(values) else None,
-        duplicate_of=int(duplicate) if duplicate else None,
-        start=start,
-        end=end,
-        health=_health(tags),
-    )
-
-
-def _health(tags: Mapping[str, str]) -> dict[str, str] | None:
-    rules = tags.get(Tag.WEIGHT_HEALTH)
-    if rules is None or rules == HEALTHY:
-        return None if rules is None else {}
-    return {rule: tags.get(f"{Tag.WEIGHT_HEALTH_PREFIX}{rule}", "") for rule in rules.split(",")}
-
-
-def _times(run: Run) -> tuple[datetime, datetime | None]:
-    end = run.info.end_time
-    return _utc(run.info.start_time), _utc(end) if end else None
-
-
-def _utc(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _enum(kind: type[State], text: str, run_id: str) -> State:
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise TrackingError(f"run {run_id} has the unknown state {text!r}; allowed: {', '.join(kind)}") from error

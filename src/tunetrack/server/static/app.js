@@ -70,6 +70,17 @@ function onClick(event) {
   window.scrollTo(0, 0);
 }
 
+/** What a reader must know of a page that is a file. */
+function fileNote() {
+  const { left_out: left, made } = window.TUNETRACK;
+  return h(
+    "footer",
+    { class: "foot note" },
+    h("p", {}, `This page is one file and shows the study as it was${made ? ` on ${made}` : ""}. What it does not hold is on the study's tracking server.`),
+    left.length ? h("p", {}, `Left out, because the file would have been too large: ${left.join("; ")}.`) : null,
+  );
+}
+
 function start() {
   startTheme();
   const name = () => (theme() === "dark" ? "Light" : "Dark");
@@ -79,6 +90,7 @@ function start() {
     h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, "Skip to content"),
     h("header", { class: "top" }, steps, inFile() ? null : h("a", { href: "/" }, "MLflow"), switcher),
     main,
+    inFile() ? fileNote() : null,
   );
   document.addEventListener("click", onClick);
   window.addEventListener("popstate", show);

@@ -22,7 +22,8 @@ export function badge(state) {
   return h("span", { class: "badge" }, mark(state), look(state).word);
 }
 
-function mark(state) {
+/** The mark of a state, as in the figures. */
+export function mark(state) {
   return s("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, s("path", { d: outline(state, 7, 7, 4.5), ...paint(state) }));
 }
 

@@ -6,8 +6,10 @@ import { outline as shape, paint as stateLook, series } from "../core/marks.js";
 import { fitted } from "../core/scale.js";
 
 /**
- * Data: `{x: {title, log, numeric, choices}, y: {…}, lines: [{name, trial, xs, ys, color?, dash?, faint?, ended?, lines?(index)}],
+ * Data: `{x: {title, log, whole, numeric, choices}, y: {…}, lines: [{name, trial, xs, ys, color?, dash?, faint?, strength?,
+ * ended?, lines?(index)}],
  * domain?: {x: [low, high], y: [low, high]}}`. A null in `ys` is a gap. `domain` puts several figures on the same axes.
+ * `whole`: ticks at whole numbers only, such as epochs; `strength` in (0, 1] makes a line paler.
  * `ended` is the state of a trial that did not come to its end: its mark stands where the curve stops.
  */
 export class Lines extends Chart {
@@ -28,7 +30,7 @@ export class Lines extends Chart {
       const places = line.ys.map((value, at) => (value === null || value === undefined ? null : [across(line.xs[at]), down(value)]));
       const d = outline(places);
       if (!d) return;
-      svg.append(s("path", { class: line.faint ? "curve faint" : "curve", d, stroke: color, "stroke-dasharray": line.dash ?? paint.dash, "data-trial": line.trial }));
+      svg.append(s("path", { class: line.faint ? "curve faint" : lines.length > 12 ? "curve thin" : "curve", d, stroke: color, "stroke-dasharray": line.dash ?? paint.dash, "stroke-opacity": line.strength, "data-trial": line.trial }));
       places.forEach((place, at) => {
         if (place === null) return;
         const said = line.lines?.(at) ?? [line.name, `${x.title} ${across.text(line.xs[at])}`, `${y.title} ${down.text(line.ys[at])}`];
@@ -44,14 +46,15 @@ export class Lines extends Chart {
 
 function outline(places) {
   let [text, pen] = ["", "M"];
-  for (const place of places) {
+  places.forEach((place, at) => {
     if (place === null) {
       pen = "M";
-      continue;
+      return;
     }
-    text += `${pen}${place[0].toFixed(1)} ${place[1].toFixed(1)}`;
+    const alone = pen === "M" && (places[at + 1] ?? null) === null; // a line of one point would not be seen
+    text += `${pen}${(place[0] - (alone ? 2 : 0)).toFixed(1)} ${place[1].toFixed(1)}${alone ? "h4" : ""}`;
     pen = "L";
-  }
+  });
   return text;
 }
 

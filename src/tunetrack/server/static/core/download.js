@@ -40,14 +40,14 @@ export function svgText(svg) {
   return new XMLSerializer().serializeToString(copy);
 }
 
-/** The text of an SVG file as a PNG with twice its pixels. */
-export async function pngBlob(text) {
+/** The text of an SVG file of this size as a PNG with twice its pixels. */
+export async function pngBlob(text, { width, height }) {
   const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   } finally {

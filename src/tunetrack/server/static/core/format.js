@@ -14,6 +14,12 @@ export function number(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** A value of an objective with its trailing zeros, so that those of a column can be compared digit by digit. */
+export function objectiveText(value) {
+  const size = Math.abs(value ?? 0);
+  return size >= 1e-3 && size < 1e4 ? value.toPrecision(size < 1 ? 4 : 5) : number(value, 5);
+}
+
 /** A share in [0, 1] as per cent. */
 export const percent = (share, digits = 0) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
 

@@ -43,10 +43,10 @@ export function band(labels, range) {
  * The scale that fits values: bands for labels, logarithmic where asked for and possible, else linear.
  * @param {Array} values null where there is none
  * @param {[number, number]} range pixels
- * @param {{log?: boolean, numeric?: boolean, choices?: string[]|null, whole?: boolean, pad?: number}} [how] `whole`:
- *   there is nothing between whole numbers; `pad`: share of the range that is left empty at both ends
+ * @param {{log?: boolean, whole?: boolean, numeric?: boolean, choices?: string[]|null, pad?: number}} [how] `whole`: ticks
+ *   at whole numbers only; `pad`: share of the range that is left empty at both ends
  */
-export function fitted(values, range, { log: wanted = false, numeric = true, choices = null, whole = false, pad = 0.03 } = {}) {
+export function fitted(values, range, { log: wanted = false, whole = false, numeric = true, choices = null, pad = 0.03 } = {}) {
   const known = values.filter((value) => value !== null && value !== undefined && !Number.isNaN(value));
   if (!numeric || known.some((value) => typeof value !== "number")) {
     const seen = new Set(known.map(String));
@@ -58,10 +58,10 @@ export function fitted(values, range, { log: wanted = false, numeric = true, cho
   if (!known.length) return linear([0, 1], range);
   const [low, high] = extent(known);
   const scale = wanted && low > 0 ? log([low, high], inner) : linear([low, high], inner);
-  const found = stretched(scale, range);
-  if (!whole) return found;
-  const { ticks } = found;
-  return Object.assign(found, { ticks: (count) => ticks(count).filter(Number.isInteger) });
+  const result = stretched(scale, range);
+  const { ticks } = result;
+  if (whole) result.ticks = (count) => ticks(count).filter(Number.isInteger);
+  return result;
 }
 
 /** Smallest and largest of many numbers (spreading 10,000 of them into Math.min is slow and can overflow the stack). */

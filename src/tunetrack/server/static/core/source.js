@@ -40,7 +40,7 @@ export const address = (path, query = {}) => API + path + asked(query);
 
 /**
  * Calls `onData(data)` now and whenever the answer changes, every few seconds while the page is seen, until the
- * returned function is called. `onTrouble(error or null)` hears of failures, and of their end.
+ * returned function is called or the server refuses. `onTrouble(error or null)` hears of failures, and of their end.
  */
 export function follow(path, query, onData, onTrouble = () => {}, seconds = 3) {
   let [last, timer, ended, bad] = [undefined, null, false, false];
@@ -55,6 +55,7 @@ export function follow(path, query, onData, onTrouble = () => {}, seconds = 3) {
       if (!(error instanceof SourceError)) throw error;
       if (ended) return;
       bad = true;
+      ended = error.status >= 400 && error.status < 500; // a wrong question does not become right by asking again
       onTrouble(error);
     } finally {
       if (!ended && !inFile()) timer = setTimeout(soon, 1000 * seconds);

@@ -1,0 +1,105 @@
+/** Knows the plain facts of one trial: outcome, values, settings, commands, files. */
+
+import { h } from "../../core/dom.js";
+import { cell, duration, moment, number, objectiveText } from "../../core/format.js";
+import { studyPath } from "../../core/tabs.js";
+import { inFile, target } from "../../core/view.js";
+
+/** Small boxes with the numbers that people look for first. */
+export function tiles({ trial, study, planned_epochs: planned, model }) {
+  const tile = (value, words) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, words));
+  const parameters = model?.parameters ?? trial.metrics["model/parameters"];
+  return h(
+    "div",
+    { class: "tiles" },
+    study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
+    tile(planned ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
+    tile(duration(trial.seconds), "computing time"),
+    parameters && tile(cell(parameters), "parameters of the model"),
+    tile(moment(trial.start), trial.end ? `started; ended ${moment(trial.end)}` : "started; still running"),
+    trial.worker && tile(trial.worker, "worker"),
+  );
+}
+
+/** Why it ended as it did, where there is something to say. */
+export function outcome({ trial, study, duplicates }) {
+  const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
+  const same = trial.duplicate_of ?? null;
+  const text = trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
+  return [
+    text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
+    same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
+    duplicates?.length > 0 && h("p", { class: "facts" }, "Proposed again as ", duplicates.map((number, index) => [index ? ", " : "", other(number)]), "."),
+  ];
+}
+
+/** The searched parameters with this trial's values. */
+export function searched({ trial, study }) {
+  const rows = study.params.map(({ path }) => [path, trial.params[path] ?? null]);
+  return list(rows.map(([path, value]) => [path, value === null ? h("span", { class: "note" }, "not used") : settingText(value)]), "This study searches no parameter.");
+}
+
+/** Final numbers of all metrics but those of the weights, which have figures. */
+export function numbers({ trial }) {
+  const names = Object.keys(trial.metrics).sort();
+  return list(names.map((name) => [name, cell(trial.metrics[name])]), "No metric was recorded.");
+}
+
+/** The configuration: as the file that was stored, or else as the list of settings. */
+export function config({ config: text, trial }) {
+  if (text) return h("pre", { tabindex: 0, "aria-label": "configuration", class: "config" }, text);
+  const settings = Object.entries(trial.params).filter(([, value]) => value !== null);
+  return [h("p", { class: "note" }, "No configuration file was stored; these are its settings."), list(settings.map(([path, value]) => [path, settingText(value)]), "There are none.")];
+}
+
+/** Commands that make the same trial again, each with a button that copies it. */
+export function reproduce({ reproduce: steps }) {
+  if (!steps?.length) return h("p", { class: "note" }, "No configuration was stored, so there is no command that repeats this trial.");
+  return h("ol", { class: "steps" }, steps.map(({ what, command }) => h("li", {}, h("div", {}, what), copyable(command))));
+}
+
+/** Layers of the model, as far as they were stored. */
+export function layers({ model }) {
+  if (!model?.layers?.length) return h("p", { class: "note" }, "No table of layers was stored with this trial.");
+  const head = ["layer", "kind", "shape", "parameters"].map((text, index) => h("th", { scope: "col", class: index === 3 ? "n" : null }, text));
+  const row = ([name, kind, shape, parameters]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, kind), h("td", {}, cell(Array.isArray(shape) ? shape.join(" × ") : shape)), h("td", { class: "n" }, cell(parameters)));
+  return [
+    h("div", { class: "scroll low", tabindex: 0, role: "group", "aria-label": "layers of the model" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, model.layers.map(row)))),
+    h("p", { class: "note" }, [`${cell(model.parameters)} parameters`, model.flops ? `${number(model.flops, 3)} floating point operations per image` : ""].filter(Boolean).join(", "), "."),
+  ];
+}
+
+/** The run and its files in MLflow. */
+export function files({ artifacts, links }) {
+  if (inFile()) return h("p", { class: "note" }, artifacts.length ? `On the tracking server: ${artifacts.map(({ name }) => name).join(", ")}.` : "No file was stored.");
+  return [
+    links.mlflow_run && h("p", {}, h("a", { href: links.mlflow_run }, "This run in MLflow")),
+    artifacts.length ? h("ul", { class: "files" }, artifacts.map(({ name, url }) => h("li", {}, h("a", { href: url }, name)))) : h("p", { class: "note" }, "No file was stored."),
+  ];
+}
+
+// Whole settings such as a seed have no separators: they are typed again as they stand here.
+const settingText = (value) => (typeof value === "number" && !Number.isInteger(value) ? number(value, 6) : String(value));
+
+function list(rows, empty) {
+  if (!rows.length) return h("p", { class: "note" }, empty);
+  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function copyable(command) {
+  const text = h("pre", {}, command);
+  const said = h("span", { class: "note", role: "status" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(command);
+      said.textContent = "copied";
+    } catch (error) {
+      // Without https, and inside sandboxed frames, there is no clipboard.
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      getSelection().selectAllChildren(text);
+      said.textContent = "marked: copy it with Ctrl+C";
+    }
+    setTimeout(() => (said.textContent = ""), 4000);
+  };
+  return h("div", { class: "copyable" }, text, h("button", { type: "button", class: "tool", "aria-label": `copy: ${command}`, onclick: copy }, "Copy"), said);
+}
