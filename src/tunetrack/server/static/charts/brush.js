@@ -38,13 +38,19 @@ export function brushFrom(text) {
   return ends.length === 2 && ends.every(Number.isFinite) ? { low: Math.min(...ends), high: Math.max(...ends) } : null;
 }
 
-/** The brush in the words of the table's filter, as a list of terms; null where these have no words for it. */
+/**
+ * The brush in the words of the table's filter, as a list of terms; null where these have no words for it.
+ * @param {string} name as the filter calls the axis
+ * @param {object} brush
+ * @param {string[]} labels all that occur
+ */
 export function filterTerms(name, brush, labels) {
   if (brush.none) return null;
   const quoted = (label) => `"${label.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   if (!brush.labels) return [`${name} >= ${brush.low}`, `${name} <= ${brush.high}`];
   if (brush.labels.length === 1) return [`${name} = ${quoted(brush.labels[0])}`];
-  return labels.filter((label) => !brush.labels.includes(label)).map((label) => `${name} != ${quoted(label)}`);
+  // There is no "or": all others are ruled out, and then those that have no value (what has one contains an empty text).
+  return [...labels.filter((label) => !brush.labels.includes(label)).map((label) => `${name} != ${quoted(label)}`), `${name} ~ ""`];
 }
 
 /** What a brush picks, in words. */

@@ -2,7 +2,7 @@
 
 import { Chart, roomBelow } from "../core/chart.js";
 import { s } from "../core/dom.js";
-import { ramp, SEQUENTIAL } from "../core/marks.js";
+import { outline, ramp, SEQUENTIAL } from "../core/marks.js";
 import { fitted } from "../core/scale.js";
 import { colorbar } from "./colorbar.js";
 import { field } from "./field.js";
@@ -29,7 +29,11 @@ export class Contour extends Chart {
     this.yAxis(svg, down, box, y.title);
     this.xAxis(svg, across, box, x.title);
     const every = Math.ceil(places.length / MOST);
-    this.points = drawMarks(svg, places.filter((_, index) => index % every === 0), selection, every > 1 ? 1.6 : Math.min(3.4, markSize(places.length)));
+    const marked = places.filter((_, index) => index % every === 0);
+    const size = every > 1 ? 1.8 : Math.min(3.6, markSize(places.length));
+    const strong = marked.filter((place) => selection?.has(place.trial) ?? true);
+    svg.append(s("path", { class: "halo", d: strong.map((place) => outline(place.state, place.x, place.y, size)).join("") }));
+    this.points = drawMarks(svg, marked, selection, size);
     const { low, high } = this.data.window;
     colorbar(svg, { x: box.left, y: height - 26, width: box.right - box.left }, this.data.maximize ? [low, high] : [high, low], this.data.metric);
   }
@@ -38,7 +42,7 @@ export class Contour extends Chart {
     const columns = across.kind === "band" ? across.domain.length : COLUMNS;
     const rows = down.kind === "band" ? down.domain.length : ROWS;
     const [wide, high] = [(box.right - box.left) / columns, (box.bottom - box.top) / rows];
-    const smooth = Math.min(0.07, Math.max(0.025, 0.2 * places.length ** -0.25));
+    const smooth = Math.min(0.06, Math.max(0.02, 0.17 * places.length ** -0.25));
     const near = places.filter((place) => place.result !== null).map(({ at, result }) => ({ x: (at[0] - box.left) / wide, y: (at[1] - box.top) / high, value: result }));
     const cells = field(near, { columns, rows, wideX: across.kind === "band" ? 0 : smooth * COLUMNS, wideY: down.kind === "band" ? 0 : smooth * ROWS });
     const shades = Array.from({ length: SHADES }, () => []);

@@ -54,7 +54,7 @@ function actions(model, numbers, page) {
   return [
     button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", () => view.go(studyPath(page.id, `/compare?trials=${compared(model, numbers).join(",")}`)), { disabled: numbers.length < 2 }),
     button("Show in table", () => view.go(studyPath(page.id, `/trials?filter=${encodeURIComponent(filter)}`)), {
-      disabled: filter === null, title: filter === null ? "the table's filter has no words for “not used”" : null,
+      disabled: filter === null, title: filter === null ? "the table's filter has no words for these brushes" : null,
     }),
     button("Clear", () => page.clear()),
   ];

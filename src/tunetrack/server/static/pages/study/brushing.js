@@ -8,6 +8,7 @@ import * as view from "../../core/view.js";
 import { button, choice, toggle } from "./controls.js";
 
 const FIRST = 8; // parameters that have an axis unless all are asked for
+const MOST_TERMS = 20; // that the filter reads
 const RESULT = "objective";
 const KEYS = [["Tab", "to the next axis"], ["↑ ↓", "begin a brush, move it"], ["Shift ↑ ↓", "move its upper end"], ["N", "those that do not use it"], ["Delete", "take the brush away"], ["← →", "move the axis"]];
 
@@ -66,7 +67,7 @@ function paths(model) {
 }
 
 function axes(model) {
-  const found = paths(model).map((path) => ({ ...model.axis(path), path, values: model.param(path), missing: "not used" }));
+  const found = paths(model).map((path) => ({ ...model.axis(path), path, values: model.placed(path), missing: "not used" }));
   const { low, high } = model.window;
   const values = model.results.map((value) => (value === null ? null : Math.min(high, Math.max(low, value))));
   return [...found, { path: RESULT, title: model.metric, log: false, numeric: true, choices: null, values, missing: "no result", domain: [low, high], best: model.maximize ? "high" : "low" }];
@@ -80,16 +81,16 @@ export function brushValues(model, brushes) {
   return Object.fromEntries(all.map((path) => [`b.${path}`, brushes.has(path) ? brushText(brushes.get(path)) : null]));
 }
 
-/** The brushes as a filter of the table of trials, or null where it has no words for them. */
+/** Brushes and hidden states as a filter of the table of trials, or null where it has no words for them. */
 export function brushFilter(model, brushes) {
-  const terms = [];
+  const terms = [...model.hidden].filter((state) => /^\w+$/.test(state)).map((state) => `state != ${state}`);
   for (const [path, brush] of brushes) {
     const labels = [...new Set(model.param(path).filter((value) => value !== null).map(String))];
     const found = path === RESULT ? resultTerms(model, brush) : filterTerms(`params.${path}`, brush, labels);
     if (found === null) return null;
     terms.push(...found);
   }
-  return terms.join(" and ");
+  return terms.length > MOST_TERMS ? null : terms.join(" and ");
 }
 
 /** The end of the axis stands for all values beyond it. */

@@ -48,6 +48,12 @@ export class Model {
     return this.trials.params[path] ?? new Array(this.size).fill(null);
   }
 
+  /** The same on the parameter's axis: there is no place for 0 where it is logarithmic. */
+  placed(path) {
+    const values = this.param(path);
+    return this.axis(path).log ? values.map((value) => (value > 0 ? value : null)) : values;
+  }
+
   /** The parameter as an axis. */
   axis(path) {
     const param = this.params.find((each) => each.path === path);

@@ -33,7 +33,7 @@ function make(host, page, path) {
 }
 
 function show(model, page, path, chart) {
-  const values = model.param(path);
+  const values = model.placed(path);
   const axis = model.axis(path);
   const points = model.visible.filter((index) => has(values[index]) && model.value(index) !== null).map((index) => model.mark(index, axis.numeric ? values[index] : String(values[index]), model.value(index)));
   const used = model.visible.filter((index) => has(values[index])).length;
@@ -75,7 +75,7 @@ export function contour(host, page) {
 }
 
 function pair(model, page, x, y) {
-  const [xs, ys] = [x, y].map((path) => (path === undefined ? [] : model.param(path)));
+  const [xs, ys] = [x, y].map((path) => (path === undefined ? [] : model.placed(path)));
   const [across, up] = [x, y].map((path) => model.axis(path));
   const value = (axis, raw) => (axis.numeric ? raw : String(raw));
   const points = model.visible

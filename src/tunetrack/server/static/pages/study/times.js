@@ -35,7 +35,7 @@ function spans(model) {
     .filter((index) => trials.start[index] !== null)
     .map((index) => {
       const [from, end] = [trials.start[index], trials.end[index]];
-      return { from, to: Math.max(from, end ?? now), worker: trials.worker[index], state: trials.state[index], trial: trials.number[index], lines: () => model.lines(index) };
+      return { from, to: Math.max(from, end ?? now), worker: trials.worker[index] || null, state: trials.state[index], trial: trials.number[index], lines: () => model.lines(index) };
     })
     .sort((one, other) => one.from - other.from);
 }

@@ -13,6 +13,7 @@ export function top(host, model, chosen) {
   const { study, headline } = model.payload;
   const best = model.ranked().slice(0, OFFERED).map((index) => model.trials.number[index]);
   const offered = chosen?.length >= 2 ? chosen.slice(0, 50) : best.length >= 2 ? best : [];
+  const focused = host.contains(document.activeElement) ? document.activeElement.textContent : null;
   fill(
     host,
     h("div", { class: "heading" }, h("h1", {}, study.name), h("span", { class: "state" }, stateWord(study.state)), h("span", { class: "meta" }, when(study))),
@@ -23,6 +24,7 @@ export function top(host, model, chosen) {
     h("div", { class: "tiles even" }, tiles(model)),
     links(study),
   );
+  if (focused) [...host.querySelectorAll("a")].find((link) => link.textContent === focused)?.focus({ preventScroll: true });
 }
 
 const stateWord = (state) => String(state).toLowerCase();
