@@ -75,7 +75,7 @@ export function stretches(scale, brush) {
   const [top, bottom] = [Math.min(...scale.range), Math.max(...scale.range)];
   const held = (pixel) => Math.min(bottom, Math.max(top, pixel));
   if (brush.labels) {
-    const known = brush.labels.filter((label) => scale(label) !== undefined);
+    const known = brush.labels.filter((label) => scale.kind === "band" && scale(label) !== undefined);
     return known.map((label) => [scale(label) - scale.step * 0.48, scale(label) + scale.step * 0.48]).sort((one, other) => one[0] - other[0]);
   }
   if (brush.none || scale.kind === "band") return [];

@@ -30,7 +30,7 @@ function surround(near, column, row, { columns, rows, wideX, wideY }) {
   for (let down = -reachY; down <= reachY; down++) {
     const to = row + down;
     if (to < 0 || to >= rows) continue;
-    const most = Math.floor(reachX * Math.sqrt(1 - (reachY ? down / reachY : 0) ** 2));
+    const most = Math.floor(reachX * Math.sqrt(1 - (down / (reachY + 0.5)) ** 2));
     near.fill(1, to * columns + Math.max(0, column - most), to * columns + Math.min(columns - 1, column + most) + 1);
   }
 }
