@@ -15,12 +15,12 @@ import { weightsSection } from "./trial/weights.js";
 export function trialPage(host, { id, number, crumbs }) {
   const [trouble, body] = [h("div", { "aria-live": "polite" }), h("div", {}, h("p", { class: "meta" }, "Loading …"))];
   fill(host, trouble, body);
-  let [page, study, answer, searched, shown] = [null, null, null, null, ""];
+  let [page, study, answer, paths, shown] = [null, null, null, null, ""];
   crumbs([["study", studyPath(id)], ["trials", studyPath(id, "/trials")], [`trial ${number}`, null]]);
   function show() {
-    if (study === null || answer === null || searched === null) return;
+    if (study === null || answer === null || paths === null) return;
     // Other trials change the version and the list of studies, too; this page is drawn again only for what it shows.
-    const whole = { ...answer, version: null, study: known(study, number), searched };
+    const whole = { ...answer, version: null, study: known(study, number), searched: paths };
     const text = JSON.stringify(whole);
     if (text === shown) return;
     shown = text;
@@ -32,7 +32,7 @@ export function trialPage(host, { id, number, crumbs }) {
     if (error && page === null) fill(body);
     fill(trouble, error && h("p", { class: "trouble", role: "alert" }, error.message, " ", h("a", { href: target(studyPath(id, "/trials")) }, "All trials of the study")));
   };
-  searchedPaths(id).then((paths) => ((searched = paths), show()), (error) => (error instanceof SourceError ? onTrouble(error) : Promise.reject(error)));
+  searchedPaths(id).then((found) => ((paths = found), show()), (error) => (error instanceof SourceError ? onTrouble(error) : Promise.reject(error)));
   const ends = [
     followStudy(id, (entry) => ((study = entry), show()), onTrouble),
     follow(`/studies/${encodeURIComponent(id)}/trials/${number}`, {}, (data) => ((answer = data), show()), onTrouble, 5),
