@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from tunetrack.errors import TrackingError
+from tunetrack.report.views import MissingTrialError, QueryError, Views
 from tunetrack.server import answers, payloads
 from tunetrack.server.asked import AskedError, MissingError, study_id
 from tunetrack.server.looks import Looks
@@ -46,10 +47,10 @@ def pages_app(reader: StudyReader) -> Starlette:
     Args:
         reader: of the store that is shown.
     """
-    looks = Looks(reader)
-    data = [Route("/api/studies", _guarded(_studies(looks)))]
+    looks, views = Looks(reader), Views(reader)
+    data = [Route("/api/studies", _guarded(_studies(looks, views)))]
     data += [
-        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, plan)))
+        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, views, plan)))
         for path, plan in payloads.PLANS.items()
     ]
     pages = [Route(path, _page) for path in _PAGES]
@@ -73,18 +74,18 @@ async def _http_failure(_: Request, error: Exception) -> Response:
     return answers.failure(status, _SENTENCES.get(status, "the request cannot be answered"), headers)
 
 
-def _studies(looks: Looks) -> Endpoint:
+def _studies(looks: Looks, views: Views) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         version, found = await looks.studies()
-        return await _sent(request, looks, version, lambda: payloads.studies(found))
+        return await _sent(request, looks, version, lambda: answers.json_body(views.studies(found)))
 
     return endpoint
 
 
-def _of_study(looks: Looks, plan: payloads.Plan) -> Endpoint:
+def _of_study(looks: Looks, views: Views, plan: payloads.Plan) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         now = await looks.study(study_id(request.path_params["study"]))
-        planned = plan(payloads.Asked(looks.reader, now, request.query_params, request.path_params))
+        planned = plan(payloads.Asked(looks.reader, views, now, request.query_params, request.path_params))
         return await _sent(request, looks, planned.version, planned.compute)
 
     return endpoint
@@ -106,10 +107,10 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except AskedError as error:
-            return answers.failure(400, str(error))
-        except MissingError as error:
+        except (MissingError, MissingTrialError) as error:
             return answers.failure(404, str(error))
+        except (AskedError, QueryError) as error:
+            return answers.failure(400, str(error))
         except TrackingError as error:
             _log.error("tunetrack: %s: %s", request.url.path, error)
             # Its message names the store's address, which may hold a password.
