@@ -30,7 +30,11 @@ __all__ = ["MIN_TRIALS", "ImportanceInfo", "ParamImportance", "importance_info"]
 MIN_TRIALS = 10
 #: How often the trials are drawn anew (with replacement) for the spread.
 _RESAMPLES = 30
+#: A resample of a larger study has this many of its trials, so that ten thousand take no longer than a thousand.
+_RESAMPLED = 500
 _SPREAD = (10.0, 90.0)
+#: A number with no more values than this, unevenly spaced, was a choice among them.
+_CHOICES = 10
 _NAME = "report"
 
 Value = float | int | str
@@ -81,6 +85,10 @@ def importance_info(table: StudyTable) -> ImportanceInfo:
     duplicates. With several objectives, being among the best means being near the Pareto front. A parameter counts
     within the range of its stored values; one with a single value cannot matter and gets 0.
 
+    The spread comes from trials drawn with replacement: n of n, or m = 500 where there are more. The distances of the
+    percentiles from the median are then multiplied by sqrt(m / n), since they shrink with the root of the number of
+    trials (Politis, Romano & Wolf 1999, "Subsampling", ch. 2).
+
     Args:
         table: the study.
     """
@@ -94,14 +102,17 @@ def importance_info(table: StudyTable) -> ImportanceInfo:
     if not any(not column.distribution.single() for column in columns):
         return ImportanceInfo(None, "no searched parameter took more than one value", len(trials))
     study = _study([goal.maximize for goal in table.study.info.objectives])
-    shares = _shares(study, trials, columns)
+    frozen = [_frozen(place, trial, columns) for place, trial in enumerate(trials)]
+    shares = _shares(study, frozen, columns)
     if shares is None:
         return ImportanceInfo(None, "the best tenth of the trials does not differ from the others", len(trials))
-    rng = np.random.default_rng(0)
-    samples = [[trials[index] for index in rng.integers(len(trials), size=len(trials))] for _ in range(_RESAMPLES)]
+    rng, drawn = np.random.default_rng(0), min(len(frozen), _RESAMPLED)
+    samples = [[frozen[index] for index in rng.integers(len(frozen), size=drawn)] for _ in range(_RESAMPLES)]
     again = [one for sample in samples if (one := _shares(study, sample, columns)) is not None]
+    shrink = math.sqrt(drawn / len(frozen))
     params = [
-        ParamImportance(path, share, *_percentiles([one[path] for one in again])) for path, share in shares.items()
+        ParamImportance(path, share, *_spread(share, [one[path] for one in again], shrink))
+        for path, share in shares.items()
     ]
     return ImportanceInfo(tuple(sorted(params, key=lambda param: (-param.share, param.path))), "", len(trials))
 
@@ -118,10 +129,21 @@ def _column(trials: Sequence[TrialRow], path: str, log: bool) -> _Column | None:
         values = {key: value for key, value in values.items() if float(value) > 0}
     if not values:
         return None
-    span = [float(value) for value in values.values()]
+    span = sorted({float(value) for value in values.values()})
+    if 2 < len(span) <= min(_CHOICES, len(values) // 5) and not _even(span):
+        # As a range, the densities of few values would differ by their bandwidths alone, that is by the number of
+        # trials that they come from, and the parameter would seem to matter.
+        return _Column(path, CategoricalDistribution(span), {key: float(value) for key, value in values.items()})
     if all(isinstance(known[key], int) for key in values):
-        return _Column(path, IntDistribution(round(min(span)), round(max(span)), log=log), _whole(values))
-    return _Column(path, FloatDistribution(min(span), max(span), log=log), values)
+        low, high = round(span[0]), round(span[-1])
+        step = 1 if log else math.gcd(*(round(value) - low for value in span)) or 1
+        return _Column(path, IntDistribution(low, high, log=log, step=step), _whole(values))
+    return _Column(path, FloatDistribution(span[0], span[-1], log=log), values)
+
+
+def _even(span: Sequence[float]) -> bool:
+    """Whether these numbers, in order, have equal distances."""
+    return bool(np.allclose(np.diff(span), span[1] - span[0]))
 
 
 def _whole(values: Mapping[int, Value]) -> dict[int, Value]:
@@ -153,10 +175,11 @@ def _study(maximize: Sequence[bool]) -> _StoredStudy:
     return _StoredStudy(_NAME, storage, sampler=optuna.samplers.RandomSampler(seed=0))
 
 
-def _shares(study: _StoredStudy, trials: Sequence[TrialRow], columns: Sequence[_Column]) -> dict[str, float] | None:
+def _shares(study: _StoredStudy, trials: Sequence[FrozenTrial], columns: Sequence[_Column]) -> dict[str, float] | None:
     """Share by path; None where the evaluator finds no difference at all, which optuna would call equal shares."""
-    study.stored = [_frozen(place, trial, columns) for place, trial in enumerate(trials)]
-    present = [column.path for column in columns if any(trial.number in column.values for trial in trials)]
+    study.stored = trials
+    occurring = set().union(*(trial.params for trial in trials))
+    present = [column.path for column in columns if column.path in occurring]
     with warnings.catch_warnings():
         # `normalize=False` is marked experimental, but only so can "no difference" be told from "equal shares".
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -187,8 +210,11 @@ def _frozen(place: int, trial: TrialRow, columns: Sequence[_Column]) -> FrozenTr
     )
 
 
-def _percentiles(values: Sequence[float]) -> tuple[float, float]:
+def _spread(share: float, values: Sequence[float], shrink: float) -> tuple[float, float]:
+    """10th and 90th percentile; where `shrink` is below 1, as distances from the median, brought to `share`."""
     if not values:
         return math.nan, math.nan
-    low, high = np.percentile(values, _SPREAD)
-    return float(low), float(high)
+    low, middle, high = (float(value) for value in np.percentile(values, (_SPREAD[0], 50.0, _SPREAD[1])))
+    if shrink == 1.0:
+        return low, high
+    return max(0.0, share + shrink * (low - middle)), min(1.0, share + shrink * (high - middle))

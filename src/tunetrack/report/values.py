@@ -76,12 +76,13 @@ def pareto_front(points: Sequence[Sequence[float]], maximize: Sequence[bool]) ->
     if not points:
         return ()
     costs = np.asarray(points, dtype=float) * np.where(np.asarray(maximize), -1.0, 1.0)
-    front = []
-    for index, own in enumerate(costs):
-        beaten = np.all(costs <= own, axis=1) & np.any(costs < own, axis=1)
-        if not beaten.any():
+    # In lexicographic order a point is beaten by an earlier one or by none, and by one on the front if by any.
+    distinct, places = np.unique(costs, axis=0, return_inverse=True)
+    front: list[int] = []
+    for index, own in enumerate(distinct):
+        if not np.all(distinct[front] <= own, axis=1).any():
             front.append(index)
-    return tuple(front)
+    return tuple(int(index) for index in np.flatnonzero(np.isin(places.ravel(), front)))
 
 
 def seconds_of(trial: TrialRow) -> float | None:

@@ -39,6 +39,7 @@ __all__ = [
     "read_study",
     "read_weight_stats",
     "study_file",
+    "weight_frame",
 ]
 
 

@@ -15,6 +15,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.failures import translated
+from tunetrack.tracking.queries import image_counts
 from tunetrack.tracking.reader.artifacts import read_file, stored_names
 from tunetrack.tracking.reader.database import DatabaseSource
 from tunetrack.tracking.reader.overview import StudyOverview, overview
@@ -148,6 +149,24 @@ class StudyReader:
         """
         with translated(f"read the tags of run {run_id}", self._store.uri):
             return self._source.tags(run_id)
+
+    def image_counts(self, study: StudyRow) -> dict[str, int]:
+        """Number of images by data context, as `tunetrack.tracking.queries.image_counts` reads them.
+
+        Raises:
+            TrackingError: the store failed.
+        """
+        return image_counts(self._store, study)
+
+    def saved_view(self, study: StudyRow) -> str | None:
+        """The id of the study's saved view in MLflow's UI; None where none was written.
+
+        Raises:
+            TrackingError: the store failed.
+        """
+        key = view_id(study.experiment_id, study.info.name)
+        with translated(f"look for the saved view of {study.info.name!r}", self._store.uri):
+            return key if (study.experiment_id, key) in self._source.views([study.experiment_id]) else None
 
     def artifacts(self, run_id: str) -> tuple[str, ...]:
         """Names of a run's artifacts, those in folders by their path; in order.

@@ -1,0 +1,49 @@
+"""Knows the list of all studies as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tunetrack.report.views.links import study_links
+from tunetrack.report.views.plain import finite, milliseconds
+from tunetrack.report.views.study import budget_limits, objectives
+from tunetrack.tracking.reader import StudyOverview
+
+__all__ = ["studies_payload"]
+
+
+def studies_payload(found: Sequence[StudyOverview], documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All studies, in the order in which they are given.
+
+    Args:
+        found: the studies.
+        documents: the stored study files by the id of the study's run; one may be missing.
+
+    Returns:
+        ``version`` is a digest of all the rest.
+    """
+    studies = [_entry(one, documents.get(one.study.run_id, {})) for one in found]
+    digest = hashlib.sha256(json.dumps(studies, sort_keys=True).encode()).hexdigest()[:16]
+    return {"version": digest, "studies": studies}
+
+
+def _entry(one: StudyOverview, document: Mapping[str, Any]) -> dict[str, Any]:
+    study = one.study
+    return {
+        "id": study.run_id,
+        "name": study.info.name,
+        "experiment": study.experiment,
+        "experiment_id": study.experiment_id,
+        "state": study.state.value,
+        "start": milliseconds(study.start),
+        "end": milliseconds(study.end),
+        "objectives": objectives(study),
+        "trials": {state.value: count for state, count in one.trials.items()},
+        "budget": budget_limits(document),
+        "best": None if one.best is None else {"number": one.best, "values": [finite(value) for value in one.values]},
+        "seconds": finite(one.seconds),
+        "links": study_links(study, one.saved_view),
+    }

@@ -1,0 +1,193 @@
+"""Knows everything that a study's page shows, in one piece of plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from tunetrack.report.certainty import CertaintyInfo, certainty_info
+from tunetrack.report.curves import curve_metric
+from tunetrack.report.history import history_info
+from tunetrack.report.importance import importance_info
+from tunetrack.report.interactions import interactions_info
+from tunetrack.report.leaderboard import leaderboard_info
+from tunetrack.report.savings import savings_info
+from tunetrack.report.states import states_info
+from tunetrack.report.values import number, pareto_front, score
+from tunetrack.report.views.columns import columns, searched_params
+from tunetrack.report.views.links import study_links
+from tunetrack.report.views.plain import finite, history_payload, milliseconds
+from tunetrack.report.words import (
+    certainty_words,
+    cost_words,
+    duration,
+    headline,
+    measured_words,
+    plural,
+    protocol_words,
+)
+from tunetrack.spec.records import TrialState
+from tunetrack.tracking.queries import StudyRow, StudyTable
+from tunetrack.tracking.reader import Versioned
+
+__all__ = ["StudyFacts", "budget_limits", "objectives", "study_payload"]
+
+#: What a study file without a budget gets.
+_DEFAULT_BUDGET = {"trials": 20}
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What is stored with a study beside its trials.
+
+    Attributes:
+        document: the stored study file; may be empty.
+        images: number of images by data context (``training``, ``validation``, ``test``).
+        saved_view: id of the saved view in MLflow's UI; None where there is none.
+    """
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
+    saved_view: str | None = None
+
+
+def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> dict[str, Any]:
+    """All that the page of a study shows.
+
+    Args:
+        now: the study.
+        history: the curves of `tunetrack.report.curves.curve_trials` in `curve_metric`.
+        facts: what else is stored.
+    """
+    table = now.table
+    params = searched_params(table)
+    certainty = certainty_info(table, facts.images.get("validation"))
+    indices = {trial.number: index for index, trial in enumerate(table.trials)}
+    goals = range(len(table.study.info.objectives))
+    return {
+        "version": now.version,
+        "study": _study(table.study, facts) | {"params": params},
+        "headline": _headline(table, certainty, facts),
+        "trials": columns(table, params),
+        "best_so_far": [
+            [indices[trial] for trial, _ in history_info(table, objective).best_so_far] for objective in goals
+        ],
+        "front": _front(table),
+        "tied": list(certainty.near),
+        "importance": _importance(table),
+        "interactions": _interactions(table),
+        "budget": _budget(table, facts.document),
+        "cost": _cost(table),
+        "curves": history_payload(table, history, [curve_metric(table)]),
+    }
+
+
+def objectives(study: StudyRow) -> list[dict[str, Any]]:
+    """What is optimised; ``key`` is the metric under which the values are logged."""
+    keys = study.info.objective_metrics
+    return [
+        {"metric": goal.metric, "key": key, "maximize": goal.maximize}
+        for goal, key in zip(study.info.objectives, keys, strict=True)
+    ]
+
+
+def _study(study: StudyRow, facts: StudyFacts) -> dict[str, Any]:
+    return {
+        "id": study.run_id,
+        "name": study.info.name,
+        "experiment": study.experiment,
+        "experiment_id": study.experiment_id,
+        "state": study.state.value,
+        "start": milliseconds(study.start),
+        "end": milliseconds(study.end),
+        "objectives": objectives(study),
+        "links": study_links(study, facts.saved_view),
+    }
+
+
+def _headline(table: StudyTable, certainty: CertaintyInfo, facts: StudyFacts) -> list[str]:
+    no_curves = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
+    sentences = (
+        headline(table, certainty),
+        certainty_words(table, certainty),
+        measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
+        protocol_words(table),
+        cost_words(states_info(table)),
+    )
+    return [sentence for sentence in sentences if sentence]
+
+
+def _front(table: StudyTable) -> list[int]:
+    """Indices of the completed trials that no other one beats, where there are several objectives."""
+    goals = table.study.info.objectives
+    if len(goals) < 2:
+        return []
+    places, points = [], []
+    for index, trial in enumerate(table.trials):
+        values = [score(trial, objective) for objective in range(len(goals))]
+        if trial.state is TrialState.COMPLETE and None not in values:
+            places.append(index)
+            points.append([value or 0.0 for value in values])
+    return [places[index] for index in pareto_front(points, [goal.maximize for goal in goals])]
+
+
+def _importance(table: StudyTable) -> dict[str, Any]:
+    info = importance_info(table)
+    params = None
+    if info.params is not None:
+        params = [
+            {"path": param.path, "share": param.share, "low": finite(param.low), "high": finite(param.high)}
+            for param in info.params
+        ]
+    return {"params": params, "reason": info.reason, "trials": info.trials}
+
+
+def _interactions(table: StudyTable) -> dict[str, Any]:
+    info = interactions_info(table)
+    pairs = None
+    if info.pairs is not None:
+        pairs = [
+            {"a": pair.a, "b": pair.b, "strength": pair.strength, "low": pair.low, "high": pair.high}
+            for pair in info.pairs
+        ]
+    return {"pairs": pairs, "reason": info.reason}
+
+
+def budget_limits(document: Mapping[str, Any]) -> dict[str, float | None]:
+    """Trials and seconds that a stored study file allows; None where it says nothing of them, or there is none."""
+    given = document.get("budget", _DEFAULT_BUDGET if document else {})
+    found = given if isinstance(given, Mapping) else {}
+    trials, seconds = number(found.get("trials")), number(found.get("seconds"))
+    return {"trials": None if trials is None else round(trials), "seconds": seconds}
+
+
+def _budget(table: StudyTable, document: Mapping[str, Any]) -> dict[str, Any]:
+    limits = budget_limits(document)
+    under_way = (TrialState.RUNNING, TrialState.KILLED)
+    used = {
+        "trials": sum(trial.state not in under_way for trial in table.trials),
+        "seconds": states_info(table).seconds,
+    }
+    return {key: {"used": used[key], "limit": limits[key]} for key in ("trials", "seconds")}
+
+
+def _cost(table: StudyTable) -> dict[str, Any]:
+    states, saved = states_info(table), savings_info(table)
+    how = "No trial was pruned."
+    if saved.seconds is not None:
+        how = (
+            f"{plural(saved.trials, 'pruned trial')} did not train {plural(saved.epochs, 'epoch')}, "
+            f"each at its own mean time an epoch: {duration(saved.seconds)}."
+        )
+    if saved.unknown:
+        how = ("" if saved.seconds is None else f"{how} ") + (
+            f"Of {plural(saved.unknown, 'pruned trial')} the epochs or their time are not known."
+        )
+    return {
+        "seconds_by_state": {row.state.value: row.seconds for row in states.rows},
+        "saved_by_pruning": saved.seconds,
+        "how": how,
+    }

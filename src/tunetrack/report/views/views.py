@@ -1,0 +1,155 @@
+"""Knows what has to be read for each payload, and has it built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from tunetrack.report.curves import curve_metric, curve_trials
+from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
+from tunetrack.report.views.confusion import compare_confusion, confusion_payload
+from tunetrack.report.views.images import answers, compare_images, sprite
+from tunetrack.report.views.plain import history_payload
+from tunetrack.report.views.query import QueryError
+from tunetrack.report.views.rows import chosen
+from tunetrack.report.views.studies import studies_payload
+from tunetrack.report.views.study import StudyFacts, study_payload
+from tunetrack.report.views.tables import compare_csv, history_csv, trials_csv
+from tunetrack.report.views.trial import TrialFacts, trial_payload
+from tunetrack.report.views.trials import PageQuery, asked_trials, trials_page
+from tunetrack.report.views.weights import compare_weights
+from tunetrack.tracking.queries import StudyRow, TrialRow
+from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
+
+__all__ = ["MOST_CURVES", "Views"]
+
+#: Trials whose curves are given at a time.
+MOST_CURVES = 200
+
+# The C loader is ten times as fast; PyYAML may have been built without it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Views:
+    """All payloads of a store, read by one reader. What is given is JSON-ready: no NaN, times in ms since 1970.
+
+    Methods may be called by several threads. They raise `QueryError` for what cannot be understood, `MissingTrialError`,
+    one of its kind, where a trial is not there, and `TrackingError` where the store fails.
+    """
+
+    def __init__(self, reader: StudyReader) -> None:
+        self._reader = reader
+        self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
+
+    def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
+        """The list of all studies.
+
+        Args:
+            found: what `StudyReader.studies` has given; None: it is asked now.
+        """
+        overviews = self._reader.studies() if found is None else found
+        return studies_payload(overviews, {one.study.run_id: self._document(one.study) for one in overviews})
+
+    def study(self, now: Versioned) -> dict[str, Any]:
+        """A study's page."""
+        table = now.table
+        runs = [trial.run_id for trial in curve_trials(table)]
+        facts = StudyFacts(
+            self._document(table.study), self._reader.image_counts(table.study), self._reader.saved_view(table.study)
+        )
+        return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
+
+    def trials(self, now: Versioned, query: PageQuery) -> dict[str, Any]:
+        """A page of the table of trials."""
+        return trials_page(now, query)
+
+    def trials_csv(self, now: Versioned, query: PageQuery) -> str:
+        """All trials that the filter lets through, whatever the page."""
+        return trials_csv(now.table, asked_trials(now.table, query))
+
+    def history(self, now: Versioned, numbers: Sequence[int], metrics: Sequence[str] | None) -> dict[str, Any]:
+        """Curves of up to `MOST_CURVES` trials; `metrics` None: all."""
+        trials = chosen(now.table, numbers)
+        if len(trials) > MOST_CURVES:
+            raise QueryError(f"curves of at most {MOST_CURVES} trials are given at a time, not of {len(trials)}")
+        wanted = None if metrics is None else list(dict.fromkeys(metrics))
+        return history_payload(now.table, self._curves(trials, wanted), wanted or ())
+
+    def history_csv(self, now: Versioned, numbers: Sequence[int], metrics: Sequence[str] | None) -> str:
+        """The same, a row a point."""
+        return history_csv(self.history(now, numbers, metrics))
+
+    def compare(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
+        """Trials side by side."""
+        trials = compared_trials(now.table, numbers)
+        return compare_payload(now.table, trials, self._curves(trials, COMPARED_CURVES))
+
+    def compare_csv(self, now: Versioned, numbers: Sequence[int]) -> str:
+        """The same without the curves, a column a trial."""
+        return compare_csv(self.compare(now, numbers))
+
+    def weights(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
+        """Weight statistics of trials."""
+        return compare_weights(self._contents(compared_trials(now.table, numbers), "weight_stats.parquet"))
+
+    def confusion(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
+        """Confusion matrices of trials."""
+        return compare_confusion(self._contents(compared_trials(now.table, numbers), "confusion_matrix.csv"))
+
+    def images(self, now: Versioned, a: int, b: int, url: str) -> dict[str, Any]:
+        """Images that one of two trials gets right and the other wrong.
+
+        Args:
+            now: the study.
+            a, b: numbers of the trials.
+            url: where the study's ``validation_images.png`` is given.
+        """
+        trials = compared_trials(now.table, [a, b])
+        first, second = (answers(self._reader.artifact(trial.run_id, "predictions.parquet")) for trial in trials)
+        matrices = (confusion_payload(one) for one in self._contents(trials, "confusion_matrix.csv").values())
+        classes = next((matrix["classes"] for matrix in matrices if matrix is not None), [])
+        picture = sprite(self._reader.artifact(now.table.study.run_id, "validation_images.json"))
+        return compare_images((a, b), (first, second), classes, picture, url)
+
+    def trial(self, now: Versioned, number: int) -> dict[str, Any]:
+        """A trial's page."""
+        (trial,) = chosen(now.table, [number])
+        names = self._reader.artifacts(trial.run_id)
+        files = {
+            name: self._reader.artifact(trial.run_id, name)
+            for name in ("config.yaml", "confusion_matrix.csv", "weight_stats.parquet")
+            if name in names
+        }
+        facts = TrialFacts(
+            self._reader.tags(trial.run_id),
+            names,
+            files.get("config.yaml"),
+            files.get("confusion_matrix.csv"),
+            files.get("weight_stats.parquet"),
+        )
+        return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
+
+    def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
+        """Their epochs; step 0 holds final numbers."""
+        history = self._reader.history([trial.run_id for trial in trials], metrics)
+        return history[history["step"] > 0]
+
+    def _contents(self, trials: Sequence[TrialRow], name: str) -> dict[int, bytes | None]:
+        return {trial.number: self._reader.artifact(trial.run_id, name) for trial in trials}
+
+    def _document(self, study: StudyRow) -> Mapping[str, Any]:
+        """The stored study file, kept for as long as the study's row is the same; empty where there is none."""
+        known = self._documents.get(study.run_id)
+        if known is not None and known[0] == study:
+            return known[1]
+        content = self._reader.artifact(study.run_id, "study.yaml")
+        try:
+            read = yaml.load(content or b"", Loader=_LOADER)  # noqa: S506 - a safe loader
+        except yaml.YAMLError:
+            read = None
+        document = read if isinstance(read, Mapping) else {}
+        self._documents[study.run_id] = (study, document)
+        return document
