@@ -51,7 +51,7 @@ function chosenPair(numbers) {
 function pictures(answer, [a, b]) {
   const swapped = a > b;
   const names = [`trial ${a}`, `trial ${b}`];
-  if (answer.trouble || answer.reason) return h("p", { class: "note" }, `There is nothing to show: ${answer.trouble || answer.reason}`);
+  if (answer.trouble || answer.reason) return h("p", { class: "note" }, `There is nothing to show: ${(answer.trouble || answer.reason).replace(/\.$/, "")}.`);
   const counts = swapped ? { ...answer.counts, only_a: answer.counts.only_b, only_b: answer.counts.only_a } : answer.counts;
   const [first, second] = swapped ? [answer.only_b, answer.only_a] : [answer.only_a, answer.only_b];
   const turn = (item) => (swapped ? { ...item, a: item.b, b: item.a } : item);
