@@ -278,15 +278,26 @@ def weights(study: str, trials: Any, form: Any, output: Path | None, as_json: bo
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True)
+@click.option(
+    "--allowed-hosts",
+    type=options.Names(),
+    default=(),
+    metavar="NAMES",
+    help="Names by which browsers may call this server, with commas, such as tracking:5000.  [default: localhost and "
+    "private addresses]",
+)
+@click.option("--artifacts", default=None, help="Folder or address of the artifacts.  [default: a folder in --home]")
 @options.home
-@options.tracking_uri
-def serve(host: str, port: int, home: Path, tracking_uri: str | None) -> None:
-    """Start the MLflow server on the studies in --home and print their links."""
+@options.backend_store_uri
+def serve(host: str, port: int, home: Path, tracking_uri: str | None, **rest: Any) -> None:
+    """Start the MLflow server on the studies in --home, with pages for them, and print their links."""
+    from tunetrack.api.serving import Serving
     from tunetrack.api.serving import serve as serve_place
     from tunetrack.cli import tables
     from tunetrack.study.place import Place
 
-    serve_place(Place(home, tracking_uri), (host, port), dict(os.environ), tables.print_links)
+    wanted = Serving(host, port, rest["artifacts"], rest["allowed_hosts"])
+    serve_place(Place(home, tracking_uri), wanted, dict(os.environ), tables.print_links)
 
 
 COMMANDS = (

@@ -10,6 +10,7 @@ import click
 
 __all__ = [
     "RUN_ID",
+    "backend_store_uri",
     "data_dir",
     "figures",
     "home",
@@ -92,6 +93,18 @@ class TrialNumbers(click.ParamType[Any]):
         return tuple(map(int, entries))
 
 
+class Names(click.ParamType[Any]):
+    """Names with commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """``a, b`` as ("a", "b")."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(entry.strip() for entry in str(value).split(",") if entry.strip())
+
+
 def place_options(home: Path, tracking_uri: str | None) -> list[str]:
     """The options that say where a study is; none where it is at the default place."""
     return [
@@ -113,6 +126,14 @@ tracking_uri: Decorator = click.option(
     envvar="MLFLOW_TRACKING_URI",
     default=None,
     help="Where the runs go: sqlite:///…, http://…, postgresql://…  [default: a database in --home]",
+)
+backend_store_uri: Decorator = click.option(
+    "--backend-store-uri",
+    "--tracking-uri",
+    "tracking_uri",
+    envvar="MLFLOW_TRACKING_URI",
+    default=None,
+    help="The database: sqlite:///…, postgresql://…  [default: a database in --home]",
 )
 data_dir: Decorator = click.option(
     "--data-dir",

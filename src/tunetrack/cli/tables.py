@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tunetrack.api.diagnosis import Finding
     from tunetrack.api.models import ModelDescription
     from tunetrack.api.parity import Parity
-    from tunetrack.server import StudyLink
+    from tunetrack.api.serving import Served
     from tunetrack.study.place import Place
     from tunetrack.study.result import StudyResult, StudyTrial
 
@@ -219,17 +219,21 @@ def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
     console.print(table)
 
 
-def print_links(base: str, links: Sequence[StudyLink]) -> None:
-    """Where the server is and which link opens which study."""
+def print_links(served: Served) -> None:
+    """Where the server is and which links open which study."""
     console = console_of()
-    console.print(Text.assemble("MLflow is at ", (base, "bold"), "  (Ctrl-C stops it)"))
-    for link in links:
-        console.print(f"  {link.study}", highlight=False, style="bold")
-        console.print(f"    {link.url}", highlight=False, soft_wrap=True)
+    console.print(Text.assemble("MLflow is at ", (served.base_url, "bold"), "  (Ctrl-C stops it)"))
+    console.print(f"Studies: {served.studies_url}", highlight=False, soft_wrap=True)
+    for link in served.links:
+        console.print(Text(f"  {link.study}", style="bold"))
+        console.print(Text(f"    {link.page_url}"), soft_wrap=True)
+        console.print(Text(f"    in MLflow: {link.url}"), soft_wrap=True)
         if link.note:
-            console.print(f"    {link.note}", highlight=False, style="yellow")
-    if not links:
+            console.print(Text(f"    {link.note}", style="yellow"))
+    if not served.links:
         console.print("  No studies yet: tunetrack run search_spaces/quickstart.yaml", highlight=False)
+    if served.warning:
+        console.print(Text(served.warning, style="yellow"))
 
 
 def print_parity(parity: Parity) -> None:

@@ -1,4 +1,4 @@
-"""Knows the links that open the studies of a tracking store in MLflow's UI."""
+"""Knows the links that open the studies of a tracking store, on our pages and in MLflow's UI."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tunetrack.tracking.queries import TrackingStore, list_studies
 
-__all__ = ["StudyLink", "study_links"]
+__all__ = ["StudyLink", "studies_url", "study_links", "study_url"]
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,14 @@ class StudyLink:
 
     Attributes:
         study: its name.
-        url: its saved view, or its experiment where no view could be written.
+        page_url: our page of the study.
+        url: its saved view in MLflow's UI, or its experiment where no view could be written.
         run_url: its own run, with description and report.
         note: why there is no saved view; empty where there is one.
     """
 
     study: str
+    page_url: str
     url: str
     run_url: str
     note: str = ""
@@ -41,5 +43,15 @@ def study_links(store: TrackingStore, base_url: str) -> tuple[StudyLink, ...]:
     for row in list_studies(store):
         view = store.write_view(row.info, row.experiment_id)
         run_url = f"{base}/#/experiments/{row.experiment_id}/runs/{row.run_id}?workflowType=machine_learning"
-        links.append(StudyLink(row.info.name, view.url(base), run_url, view.skipped))
+        links.append(StudyLink(row.info.name, study_url(base, row.run_id), view.url(base), run_url, view.skipped))
     return tuple(links)
+
+
+def studies_url(base_url: str) -> str:
+    """Our page of all studies."""
+    return f"{base_url.rstrip('/')}/tunetrack/"
+
+
+def study_url(base_url: str, run_id: str) -> str:
+    """Our page of one study, by the id of its run."""
+    return f"{studies_url(base_url)}studies/{run_id}"

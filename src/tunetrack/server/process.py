@@ -1,12 +1,16 @@
-"""Knows how to run the MLflow server as a child process: its shape, its start, its failures and its end.
+"""Knows how to run the MLflow server with our pages as a child process: its shape, its start, its failures and its end.
 
-The shape is the one that measured best on one machine: one uvicorn worker and no job runner, 2 processes with 0.4 GB
+The shape is the one that measured best on one machine: one uvicorn worker and no job runner, 1 process with 0.3 GB
 instead of 15 with 2.2 GB. With more than one worker each kept-alive request takes 44 ms longer, since uvicorn's shared
 listening socket leaves TCP_NODELAY off.
+
+What `mlflow server` does before it starts uvicorn is to hand its options on in the environment; that is done here, so
+that our app needs no entry point of an installed distribution.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
@@ -21,11 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import mlflow
 import requests
 
 from tunetrack.errors import TrackingError
 
-__all__ = ["ServerSpec", "TrackingServer", "running_server", "start_server"]
+__all__ = ["ServerSpec", "TrackingServer", "is_loopback", "running_server", "start_server"]
 
 _LINES_KEPT = 40
 _POLL_SECONDS = 0.1
@@ -41,8 +46,8 @@ class ServerSpec:
         port: 1 to 65535, or 0 for a free one.
         backend_store_uri: the database; default ``sqlite:///<home>/mlflow.db``.
         artifacts: folder or address of the artifacts; default ``<home>/artifacts``.
-        allowed_hosts: names that browsers may use for this server besides localhost and private addresses, such as
-            ``tracking:5000``; MLflow answers 403 to others.
+        allowed_hosts: names that browsers may use for this server besides localhost and `host`, such as
+            ``tracking:5000``; MLflow answers 403 to others. Without any it also lets private addresses pass.
         environment: the child's environment, as the caller read it; what the shape needs is set on top.
         start_seconds: longest time to wait for the first answer, seconds.
     """
@@ -58,13 +63,19 @@ class ServerSpec:
 
     @property
     def database(self) -> str:
-        """The URI of the database that is served."""
-        return self.backend_store_uri or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        """The URI of the database that is served; a file by its whole path, since the child works in another folder."""
+        if self.backend_store_uri is None:
+            return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        scheme, mark, path = self.backend_store_uri.partition(":///")
+        whole = scheme.startswith("sqlite") and mark and not path.startswith(("/", "file:"))
+        return f"{scheme}:///{Path(path).resolve()}" if whole else self.backend_store_uri
 
     @property
     def artifact_root(self) -> str:
         """Where the server keeps artifacts."""
-        return self.artifacts or str(self.home.resolve() / "artifacts")
+        if self.artifacts is None:
+            return str(self.home.resolve() / "artifacts")
+        return self.artifacts if ":/" in self.artifacts else str(Path(self.artifacts).resolve())
 
 
 class TrackingServer:
@@ -170,7 +181,7 @@ def start_server(spec: ServerSpec) -> TrackingServer:
         raise TrackingError(f"the folder {spec.home} cannot be created: {error.strerror}") from error
     child = subprocess.Popen(  # noqa: S603 - no shell, and every argument is ours or the user's own
         _command(spec, port),
-        env={**spec.environment, **_SHAPE},
+        env={**spec.environment, **_environment(spec)},
         # MLflow reads a folder ./mlruns of the working directory as an old store, and then refuses to start.
         cwd=spec.home,
         stdin=subprocess.DEVNULL,
@@ -181,8 +192,8 @@ def start_server(spec: ServerSpec) -> TrackingServer:
         # Ctrl-C reaches the whole group of a terminal; the child is to be stopped once, by us.
         start_new_session=True,
     )
-    shown = "127.0.0.1" if spec.host in ("0.0.0.0", "::") else spec.host  # noqa: S104 - compared, not bound
-    server = TrackingServer(child, f"http://{shown}:{port}", spec.database)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(spec.host, spec.host)  # noqa: S104 - compared, not bound
+    server = TrackingServer(child, f"http://{_bracketed(shown)}:{port}", spec.database)
     try:
         server.wait_until_healthy(spec.start_seconds)
     except BaseException:
@@ -232,18 +243,52 @@ def _sigterm_as_exit() -> Iterator[None]:
 _SHAPE = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_WORKSPACES": "false",
     "PYTHONUNBUFFERED": "1",
+    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+    "_MLFLOW_SGI_NAME": "uvicorn",
 }
 
 
+def _environment(spec: ServerSpec) -> dict[str, str]:
+    """What the server's process reads; the names are those of MLflow 3.17 (``mlflow.server._run_server``)."""
+    hosts = {"MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(_hosts(spec))} if spec.allowed_hosts else {}
+    return {
+        **_SHAPE,
+        **hosts,
+        "_MLFLOW_SERVER_FILE_STORE": spec.database,
+        "_MLFLOW_SERVER_REGISTRY_STORE": spec.database,
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": spec.artifact_root,
+    }
+
+
+def _hosts(spec: ServerSpec) -> list[str]:
+    """The list replaces MLflow's own, so what would be allowed in any case is named again."""
+    local = ["localhost", "127.0.0.1", _bracketed(spec.host)]
+    return [*(pattern for host in local for pattern in (host, f"{host.replace('[', '[[]')}:*")), *spec.allowed_hosts]
+
+
 def _command(spec: ServerSpec, port: int) -> list[str]:
-    command = [sys.executable, "-m", "mlflow", "server", "--host", spec.host, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", spec.database, "--artifacts-destination", spec.artifact_root]
-    if spec.allowed_hosts:
-        # The option replaces MLflow's own list, so what it would allow is named again.
-        local = ["localhost:*", "127.0.0.1:*", "localhost", "127.0.0.1"]
-        command += ["--allowed-hosts", ",".join([*local, *spec.allowed_hosts])]
-    return command
+    # -P and --app-dir: the home folder, in which the child works, is no place to import from; our own package is.
+    command = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(Path(__file__).parents[2])]
+    command += ["--host", spec.host, "--port", str(port), "--workers", "1", "--timeout-graceful-shutdown", "5"]
+    command += ["--log-config", str(Path(mlflow.__file__).parent / "server" / "uvicorn_log_config.yaml")]
+    return [*command, "--factory", "tunetrack.server.app:create_app"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _free_port(host: str, port: int) -> int:

@@ -170,7 +170,7 @@ export class Chart {
       { class: "tools" },
       this.options.rows && button("CSV", "Download the numbers", () => this.data && save(file("csv"), csvText(this.options.rows(this.data)), "text/csv")),
       button("SVG", "Download the picture", () => this.svg && save(file("svg"), this.picture(), "image/svg+xml")),
-      button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.picture()), "image/png")),
+      button("PNG", "Download the picture", async () => this.svg && save(file("png"), await pngBlob(this.picture(), this.svg.viewBox.baseVal), "image/png")),
     );
   }
 

@@ -40,10 +40,9 @@ export function svgText(svg) {
   return new XMLSerializer().serializeToString(copy);
 }
 
-/** An SVG element as a PNG with twice its pixels. */
-export async function pngBlob(svg) {
-  const { width, height } = svg.viewBox.baseVal;
-  const url = URL.createObjectURL(new Blob([svgText(svg)], { type: "image/svg+xml" }));
+/** The text of an SVG file of this size as a PNG with twice its pixels. */
+export async function pngBlob(text, { width, height }) {
+  const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
     const image = new Image();
     image.src = url;
