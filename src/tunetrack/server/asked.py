@@ -48,13 +48,13 @@ def text(query: Mapping[str, str], name: str, default: str = "") -> str:
     return given
 
 
-def number(query: Mapping[str, str], name: str, default: int, most: int = 10**9) -> int:
-    """One whole number from 0 on.
+def number(query: Mapping[str, str], name: str, default: int | None = None, most: int = 10**9) -> int:
+    """One whole number from 0 on; it must be given where there is no default.
 
     Raises:
         AskedError: it is none, or larger than `most`.
     """
-    given = text(query, name, str(default))
+    given = text(query, name, "" if default is None else str(default))
     if not _NUMBER.fullmatch(given) or int(given) > most:
         raise AskedError(f"{name} is {shown(given)}; allowed: whole numbers from 0 to {most}")
     return int(given)

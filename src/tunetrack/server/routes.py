@@ -13,10 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from tunetrack.errors import TrackingError
+from tunetrack.report.views.query import MissingTrialError, QueryError
 from tunetrack.server import answers, payloads
 from tunetrack.server.asked import AskedError, MissingError, study_id
+from tunetrack.server.facts import Facts
 from tunetrack.server.looks import Looks
 from tunetrack.server.static import PageFiles, shell
+from tunetrack.tracking.queries import TrackingStore
 from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["pages_app"]
@@ -40,16 +43,17 @@ _SENTENCES = {
 }
 
 
-def pages_app(reader: StudyReader) -> Starlette:
+def pages_app(store: TrackingStore, reader: StudyReader) -> Starlette:
     """The pages and their data, as an app to be mounted.
 
     Args:
-        reader: of the store that is shown.
+        store: what is shown.
+        reader: of that store.
     """
-    looks = Looks(reader)
-    data = [Route("/api/studies", _guarded(_studies(looks)))]
+    looks, facts = Looks(reader), Facts(store, reader)
+    data = [Route("/api/studies", _guarded(_studies(looks, facts)))]
     data += [
-        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, plan)))
+        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, facts, plan)))
         for path, plan in payloads.PLANS.items()
     ]
     pages = [Route(path, _page) for path in _PAGES]
@@ -73,18 +77,18 @@ async def _http_failure(_: Request, error: Exception) -> Response:
     return answers.failure(status, _SENTENCES.get(status, "the request cannot be answered"), headers)
 
 
-def _studies(looks: Looks) -> Endpoint:
+def _studies(looks: Looks, facts: Facts) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         version, found = await looks.studies()
-        return await _sent(request, looks, version, lambda: payloads.studies(found))
+        return await _sent(request, looks, version, lambda: payloads.studies(found, facts))
 
     return endpoint
 
 
-def _of_study(looks: Looks, plan: payloads.Plan) -> Endpoint:
+def _of_study(looks: Looks, facts: Facts, plan: payloads.Plan) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         now = await looks.study(study_id(request.path_params["study"]))
-        planned = plan(payloads.Asked(looks.reader, now, request.query_params, request.path_params))
+        planned = plan(payloads.Asked(looks.reader, facts, now, request.query_params, request.path_params))
         return await _sent(request, looks, planned.version, planned.compute)
 
     return endpoint
@@ -106,10 +110,10 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except AskedError as error:
-            return answers.failure(400, str(error))
-        except MissingError as error:
+        except (MissingError, MissingTrialError) as error:
             return answers.failure(404, str(error))
+        except (AskedError, QueryError) as error:
+            return answers.failure(400, str(error))
         except TrackingError as error:
             _log.error("tunetrack: %s: %s", request.url.path, error)
             # Its message names the store's address, which may hold a password.

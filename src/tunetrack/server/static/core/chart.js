@@ -4,7 +4,7 @@ import { csvText, fileName, pngBlob, save, svgText } from "./download.js";
 import { fill, h, s } from "./dom.js";
 
 const NEAR = 28; // pixels from the pointer within which a point is meant
-const FONT = 12; // pixels, as in style.css
+const GLYPH = 7.2; // pixels, the mean width of a letter in the figures' font of 12 pixels
 const LINE = 14; // pixels between lines of a label
 
 /**
@@ -250,17 +250,17 @@ export class Chart {
 }
 
 /** The width of a text in the figures' font, pixels: an estimate that needs no layout. */
-export const textWidth = (text) => String(text).length * FONT * 0.56;
+export const textWidth = (text) => String(text).length * GLYPH;
 
 /** A text that fits into so many pixels; the rest is an ellipsis. */
 export function cut(text, pixels) {
-  const most = Math.max(3, Math.floor(pixels / (FONT * 0.56)));
+  const most = Math.max(3, Math.floor(pixels / GLYPH));
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 /** A label in lines of so many pixels, broken after spaces and marks where it can be, else within a word. */
 export function wrapped(text, pixels) {
-  const most = Math.max(4, Math.floor(pixels / (FONT * 0.56)));
+  const most = Math.max(4, Math.floor(pixels / GLYPH));
   const lines = [""];
   for (const part of text.match(/[^\s_/.,;:-]+[\s_/.,;:-]*|[\s_/.,;:-]+/gu) ?? [text]) {
     if (lines.at(-1) && (lines.at(-1) + part.trimEnd()).length > most) lines.push("");

@@ -48,10 +48,19 @@ export class Model {
     return this.trials.params[path] ?? new Array(this.size).fill(null);
   }
 
+  /** The same on the parameter's axis: there is no place for 0 where it is logarithmic. */
+  placed(path) {
+    const values = this.param(path);
+    return this.axis(path).log ? values.map((value) => (value > 0 ? value : null)) : values;
+  }
+
   /** The parameter as an axis. */
   axis(path) {
     const param = this.params.find((each) => each.path === path);
-    return { title: path, log: param?.log ?? false, numeric: param?.numeric ?? true, choices: param?.choices ?? null };
+    if (!param?.numeric || !param.choices) return { title: path, log: param?.log ?? false, numeric: param?.numeric ?? true, whole: param?.whole ?? false, choices: param?.choices ?? null };
+    // A few numbers to choose from are labels: between them there is nothing.
+    const known = new Set(this.param(path).filter((value) => value !== null));
+    return { title: path, log: false, numeric: false, choices: [...known].sort((one, other) => one - other).map(String) };
   }
 
   /** The axis of the objective, with its good end. */
