@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 from tunetrack.report.values import label, number, score, window
 from tunetrack.spec.records import TrialState
@@ -115,9 +115,8 @@ def _most_important(trials: Sequence[TrialRow], table: StudyTable) -> list[str]:
     if not used:
         return []
     rows = np.random.default_rng(0).permutation(len(trials))[: 2 * _SAMPLE]
-    forest = RandomForestRegressor(_TREES, min_samples_leaf=3, random_state=0)
-    forest.fit(np.stack([columns[path] for path in used], axis=1)[rows], values[rows])
-    order = np.argsort(-forest.feature_importances_, kind="stable")
+    forest = _forest(np.stack([columns[path] for path in used], axis=1)[rows], values[rows], np.random.default_rng(0))
+    order = np.argsort(-np.mean([tree.feature_importances_ for tree in forest], axis=0), kind="stable")
     return [used[place] for place in order[:MOST_PARAMS]]
 
 
@@ -139,10 +138,9 @@ def _pairs(trials: Sequence[TrialRow], paths: Sequence[str], table: StudyTable) 
     features = np.stack([columns[path] for path in used], axis=1)
     rng = np.random.default_rng(0)
     strengths = []
-    for seed in range(_FORESTS):
+    for _ in range(_FORESTS):
         rows = rng.integers(len(trials), size=min(len(trials), _SAMPLE))
-        forest = RandomForestRegressor(_TREES, min_samples_leaf=3, random_state=seed).fit(features[rows], values[rows])
-        strengths.append(_strengths(forest, features[rows]))
+        strengths.append(_strengths(_forest(features[rows], values[rows], rng), features[rows]))
     spread = np.percentile(strengths, _SPREAD, axis=0)
     return [
         PairInteraction(used[a], used[b], *(float(spread[which, place]) for which in (1, 0, 2)))
@@ -162,9 +160,23 @@ def _encoded(given: Sequence[object], values: Floats) -> Floats:
     return places / max(1, len(kinds) - 1)
 
 
-def _strengths(forest: RandomForestRegressor, features: Floats) -> list[float]:
+def _forest(features: Floats, values: Floats, rng: np.random.Generator) -> list[DecisionTreeRegressor]:
+    """Trees, each fitted to rows drawn with replacement: a random forest that tries all features at every split.
+
+    scikit-learn's own forest takes several times as long for so few rows, since it prepares to share them out.
+    """
+    points, trees = features.astype(np.float32), []
+    for seed in range(_TREES):
+        rows = rng.integers(len(points), size=len(points))
+        tree = DecisionTreeRegressor(min_samples_leaf=3, random_state=seed)
+        trees.append(tree.fit(points[rows], values[rows], check_input=False))
+    return trees
+
+
+def _strengths(forest: Sequence[DecisionTreeRegressor], features: Floats) -> list[float]:
     """Share of the variance of the forest's answers that each pair of features has only together."""
-    total = float(forest.predict(features).var())
+    points = features.astype(np.float32)
+    total = float(np.mean([tree.predict(points, check_input=False) for tree in forest], axis=0).var())
     axes = [np.unique(np.quantile(column, np.linspace(0.05, 0.95, _GRID))) for column in features.T]
     found = []
     for a, b in itertools.combinations(range(features.shape[1]), 2):
@@ -175,16 +187,15 @@ def _strengths(forest: RandomForestRegressor, features: Floats) -> list[float]:
     return found
 
 
-def _partial_dependence(forest: RandomForestRegressor, grid: Floats, pair: tuple[int, int]) -> Floats:
+def _partial_dependence(forest: Sequence[DecisionTreeRegressor], grid: Floats, pair: tuple[int, int]) -> Floats:
     """The forest's mean answer by two features, the others as the trees' leaves have them.
 
     The same as `sklearn.inspection.partial_dependence` with ``method="recursion"``, which checks its arguments anew at
     each of hundreds of calls.
     """
-    points = np.asarray(grid, dtype=np.float32, order="C")
-    added = np.zeros(len(points))
-    for tree in forest.estimators_:
+    points, added = grid.astype(np.float32, order="C"), np.zeros(len(grid))
+    for tree in forest:
         own = np.zeros(len(points))
         tree.tree_.compute_partial_dependence(points, np.array(pair, dtype=np.intp), own)
         added += own
-    return added / len(forest.estimators_)
+    return added / len(forest)

@@ -1,3 +1,3 @@
 """Fixtures of this folder."""
 
-from tracking_support import database_template  # noqa: F401
+from tracking_support import database_template, end_idle_artifact_threads, store, uri  # noqa: F401

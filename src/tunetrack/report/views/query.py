@@ -19,7 +19,7 @@ _NAMES = "number, state, reason, seconds, epochs, worker, health, value, values.
 _OPERATORS = "=, !=, <, <=, >, >= and ~ (contains)"
 _TERM = re.compile(r"\s*(?P<name>[^=!<>~\"]+?)\s*(?P<op>!=|<=|>=|=|<|>|~)\s*(?P<value>\"(?:[^\"\\]|\\.)*\"|[^\"]*?)\s*")
 #: Pieces of a filter: text in quotes is one piece, whatever stands in it.
-_AND = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|\s+and\s+", re.IGNORECASE)
+_AND = re.compile(r"(\"(?:[^\"\\]|\\.)*\")|\s+and(?:\s+|$)", re.IGNORECASE)
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

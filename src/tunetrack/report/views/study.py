@@ -15,7 +15,7 @@ from tunetrack.report.importance import importance_info
 from tunetrack.report.interactions import interactions_info
 from tunetrack.report.leaderboard import leaderboard_info
 from tunetrack.report.savings import savings_info
-from tunetrack.report.states import states_info
+from tunetrack.report.states import StatesInfo, states_info
 from tunetrack.report.values import number, pareto_front, score
 from tunetrack.report.views.columns import columns, searched_params
 from tunetrack.report.views.links import study_links
@@ -64,13 +64,13 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
     """
     table = now.table
     params = searched_params(table)
-    certainty = certainty_info(table, facts.images.get("validation"))
+    certainty, states = certainty_info(table, facts.images.get("validation")), states_info(table)
     indices = {trial.number: index for index, trial in enumerate(table.trials)}
     goals = range(len(table.study.info.objectives))
     return {
         "version": now.version,
         "study": _study(table.study, facts) | {"params": params},
-        "headline": _headline(table, certainty, facts),
+        "headline": _headline(table, certainty, states, facts),
         "trials": columns(table, params),
         "best_so_far": [
             [indices[trial] for trial, _ in history_info(table, objective).best_so_far] for objective in goals
@@ -79,8 +79,8 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "tied": list(certainty.near),
         "importance": _importance(table),
         "interactions": _interactions(table),
-        "budget": _budget(table, facts.document),
-        "cost": _cost(table),
+        "budget": _budget(states, facts.document),
+        "cost": _cost(table, states),
         "curves": history_payload(table, history, [curve_metric(table)]),
     }
 
@@ -108,14 +108,14 @@ def _study(study: StudyRow, facts: StudyFacts) -> dict[str, Any]:
     }
 
 
-def _headline(table: StudyTable, certainty: CertaintyInfo, facts: StudyFacts) -> list[str]:
+def _headline(table: StudyTable, certainty: CertaintyInfo, states: StatesInfo, facts: StudyFacts) -> list[str]:
     no_curves = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
     sentences = (
         headline(table, certainty),
         certainty_words(table, certainty),
         measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
         protocol_words(table),
-        cost_words(states_info(table)),
+        cost_words(states),
     )
     return [sentence for sentence in sentences if sentence]
 
@@ -164,18 +164,18 @@ def budget_limits(document: Mapping[str, Any]) -> dict[str, float | None]:
     return {"trials": None if trials is None else round(trials), "seconds": seconds}
 
 
-def _budget(table: StudyTable, document: Mapping[str, Any]) -> dict[str, Any]:
+def _budget(states: StatesInfo, document: Mapping[str, Any]) -> dict[str, Any]:
     limits = budget_limits(document)
     under_way = (TrialState.RUNNING, TrialState.KILLED)
     used = {
-        "trials": sum(trial.state not in under_way for trial in table.trials),
-        "seconds": states_info(table).seconds,
+        "trials": sum(row.count for row in states.rows if row.state not in under_way),
+        "seconds": states.seconds,
     }
     return {key: {"used": used[key], "limit": limits[key]} for key in ("trials", "seconds")}
 
 
-def _cost(table: StudyTable) -> dict[str, Any]:
-    states, saved = states_info(table), savings_info(table)
+def _cost(table: StudyTable, states: StatesInfo) -> dict[str, Any]:
+    saved = savings_info(table)
     how = "No trial was pruned."
     if saved.seconds is not None:
         how = (

@@ -36,8 +36,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Views:
     """All payloads of a store, read by one reader. What is given is JSON-ready: no NaN, times in ms since 1970.
 
-    Methods may be called by several threads. They raise `QueryError` for what cannot be understood, `MissingTrialError`,
-    one of its kind, where a trial is not there, and `TrackingError` where the store fails.
+    Methods may be called by several threads. They raise `QueryError` for what cannot be understood,
+    `MissingTrialError`, one of its kind, where a trial is not there, and `TrackingError` where the store fails.
     """
 
     def __init__(self, reader: StudyReader) -> None:
@@ -110,7 +110,7 @@ class Views:
         trials = compared_trials(now.table, [a, b])
         first, second = (answers(self._reader.artifact(trial.run_id, "predictions.parquet")) for trial in trials)
         matrices = (confusion_payload(one) for one in self._contents(trials, "confusion_matrix.csv").values())
-        classes = next((matrix["classes"] for matrix in matrices if matrix is not None), [])
+        classes: list[str] = next((matrix["classes"] for matrix in matrices if matrix is not None), [])
         picture = sprite(self._reader.artifact(now.table.study.run_id, "validation_images.json"))
         return compare_images((a, b), (first, second), classes, picture, url)
 
