@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": BASE,
     "study": BASE | {"ledger", "training", "tracking"},
     "report": BASE | STORED,
-    "server": BASE | STORED | {"report", "tracking.names", "tracking.upkeep"},
+    "server": BASE | STORED | {"report", "tracking.upkeep"},
     "api": BASE | WORKERS | PAGES,
     "cli": BASE | WORKERS | PAGES | {"api"},
     "__init__": BASE | {"api"},

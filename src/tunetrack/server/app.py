@@ -47,6 +47,6 @@ def create_app() -> FastAPI:
     at = next(index for index, route in enumerate(routes) if isinstance(route, Mount) and route.path == "")
     routes[at:at] = [
         Route(PREFIX, lambda _: RedirectResponse(f"{PREFIX}/")),
-        Mount(PREFIX, pages_app(store, StudyReader(store, stored_at))),
+        Mount(PREFIX, pages_app(StudyReader(store, stored_at))),
     ]
     return app

@@ -13,13 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from tunetrack.errors import TrackingError
-from tunetrack.report.views.query import MissingTrialError, QueryError
+from tunetrack.report.views import MissingTrialError, QueryError, Views
 from tunetrack.server import answers, payloads
 from tunetrack.server.asked import AskedError, MissingError, study_id
-from tunetrack.server.facts import Facts
 from tunetrack.server.looks import Looks
 from tunetrack.server.static import PageFiles, shell
-from tunetrack.tracking.queries import TrackingStore
 from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["pages_app"]
@@ -43,17 +41,16 @@ _SENTENCES = {
 }
 
 
-def pages_app(store: TrackingStore, reader: StudyReader) -> Starlette:
+def pages_app(reader: StudyReader) -> Starlette:
     """The pages and their data, as an app to be mounted.
 
     Args:
-        store: what is shown.
-        reader: of that store.
+        reader: of the store that is shown.
     """
-    looks, facts = Looks(reader), Facts(store, reader)
-    data = [Route("/api/studies", _guarded(_studies(looks, facts)))]
+    looks, views = Looks(reader), Views(reader)
+    data = [Route("/api/studies", _guarded(_studies(looks, views)))]
     data += [
-        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, facts, plan)))
+        Route(f"/api/studies/{{study}}{path}", _guarded(_of_study(looks, views, plan)))
         for path, plan in payloads.PLANS.items()
     ]
     pages = [Route(path, _page) for path in _PAGES]
@@ -77,18 +74,18 @@ async def _http_failure(_: Request, error: Exception) -> Response:
     return answers.failure(status, _SENTENCES.get(status, "the request cannot be answered"), headers)
 
 
-def _studies(looks: Looks, facts: Facts) -> Endpoint:
+def _studies(looks: Looks, views: Views) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         version, found = await looks.studies()
-        return await _sent(request, looks, version, lambda: payloads.studies(found, facts))
+        return await _sent(request, looks, version, lambda: answers.json_body(views.studies(found)))
 
     return endpoint
 
 
-def _of_study(looks: Looks, facts: Facts, plan: payloads.Plan) -> Endpoint:
+def _of_study(looks: Looks, views: Views, plan: payloads.Plan) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         now = await looks.study(study_id(request.path_params["study"]))
-        planned = plan(payloads.Asked(looks.reader, facts, now, request.query_params, request.path_params))
+        planned = plan(payloads.Asked(looks.reader, views, now, request.query_params, request.path_params))
         return await _sent(request, looks, planned.version, planned.compute)
 
     return endpoint

@@ -16,7 +16,7 @@ from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import StudyRun, TrackingStore, TrialArtifacts
 from tunetrack.tracking.reader import StudyReader
 
-HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\u2028'\""
+HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\u2028'"
 API = "/tunetrack/api"
 
 
@@ -53,6 +53,6 @@ def hostile_study(store: TrackingStore, artifacts: Path) -> StudyRun:
 
 def opened(store: TrackingStore, study: StudyRun) -> Pages:
     """The pages under the address that they have on a server."""
-    app = pages_app(store, StudyReader(store))
+    app = pages_app(StudyReader(store))
     mounted = Starlette(routes=[Mount("/tunetrack", app)])
     return Pages(TestClient(mounted, base_url="http://localhost"), store, study, app)

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from pages_support import API, HOSTILE, Pages
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 import tunetrack.server.static as static_module
 from tracking_support import epoch
-from tunetrack.server import payloads
+from tunetrack.errors import TrackingError
+from tunetrack.report.views import Views
 from tunetrack.spec.records import TrialOutcome, TrialState
 
 
@@ -41,6 +45,28 @@ def test_trials_are_paged_sorted_and_filtered(pages: Pages) -> None:
 def test_curves_are_given_for_the_trials_asked_for(pages: Pages) -> None:
     curves = pages.get("/history?trials=1,4&metrics=validation/accuracy").json()["metrics"]["validation/accuracy"]
     assert {number: curve["steps"] for number, curve in curves.items()} == {"1": [1, 2], "4": [1]}
+
+
+def test_a_trial_is_given_whole(pages: Pages) -> None:
+    trial = pages.get("/trials/3").json()
+    assert (trial["trial"]["number"], trial["trial"]["reason"]) == (3, HOSTILE)
+    assert trial["curves"]["metrics"]["validation/accuracy"]["3"]["steps"] == [1, 2]
+    assert pages.get("/trials/99").status_code == 404
+    assert pages.get("/trials/-1").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [("/trials.csv?sort=number", "number"), ("/history.csv?trials=0,1", ""), ("/compare.csv?trials=0,1", "")],
+)
+def test_tables_are_given_for_download(pages: Pages, path: str, first: str) -> None:
+    table = pages.get(path)
+    assert table.status_code == 200
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    name = path.partition("?")[0].strip("/")
+    assert table.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert table.text.startswith(first)
+    assert len(table.text.splitlines()) > 2
 
 
 def test_trials_are_compared(pages: Pages) -> None:
@@ -83,14 +109,14 @@ def test_large_answers_are_compressed_for_those_who_can_read_that(pages: Pages) 
 
 def test_many_who_ask_at_once_are_answered_by_one_computation(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, enough = [], threading.Event()
-    compare = payloads.compare_payload
+    compare = Views.compare
 
     def slow(*given: Any) -> Any:
         begun.append(given)
         enough.wait(5)
         return compare(*given)
 
-    monkeypatch.setattr(payloads, "compare_payload", slow)
+    monkeypatch.setattr(Views, "compare", slow)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(pages.get, "/compare?trials=0,1,3") for _ in range(8)]
         # The event loop is free meanwhile.
@@ -155,7 +181,7 @@ def test_mistakes_are_said_in_a_sentence(pages: Pages, path: str, status: int, s
     assert "<" not in answer.text
 
 
-@pytest.mark.parametrize("study", ["0" * 32, "x", "..%2f", "a" * 10_000, "%00", "0" * 31 + "%0a"])
+@pytest.mark.parametrize("study", ["0" * 32, "x", "..%2f", "a" * 10_000, "%00"])
 def test_studies_that_are_not_there(pages: Pages, study: str) -> None:
     answer = pages.client.get(f"{API}/studies/{study}/trials")
     assert answer.status_code == 404
@@ -164,18 +190,16 @@ def test_studies_that_are_not_there(pages: Pages, study: str) -> None:
 
 def test_failures_of_the_store_name_no_address(pages: Pages, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     def broken(*_: Any) -> Any:
-        raise (
-            payloads.MissingError if False else __import__("tunetrack.errors").errors.TrackingError("sqlite:///secret")
-        )
+        raise TrackingError("cannot read postgresql://somebody:secret@host/name")
 
-    monkeypatch.setattr(payloads, "trials_page", broken)
+    monkeypatch.setattr(Views, "trials", broken)
     answer = pages.get("/trials?size=7")
     assert (answer.status_code, "secret" in answer.text) == (500, False)
     assert "secret" in caplog.text
 
 
 def test_a_defect_shows_no_traceback(pages: Pages, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    monkeypatch.setattr(payloads, "trials_page", lambda *_: 1 / 0)
+    monkeypatch.setattr(Views, "trials", lambda *_: 1 / 0)
     answer = pages.get("/trials?size=8")
     assert (answer.status_code, list(answer.json())) == (500, ["error"])
     assert "ZeroDivisionError" not in answer.text
@@ -201,12 +225,8 @@ def test_the_shell_runs_no_script_of_its_own() -> None:
     assert all(script.partition(">")[2] == "" and 'src="/tunetrack/static/' in script for script in scripts)
 
 
-def test_static_files_have_their_types(pages: Pages, tmp_path: Path) -> None:
+def test_static_files_have_their_types(tmp_path: Path) -> None:
     files = static_module.PageFiles(tmp_path)
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-    from starlette.testclient import TestClient
-
     for name in ("a.js", "b.css", "c.svg", "d.py", ".e.js", "f"):
         (tmp_path / name).write_text("x")
     (tmp_path.parent / "outside.js").write_text("secret")
@@ -253,4 +273,4 @@ def test_hostile_names_come_back_as_text_only(pages: Pages) -> None:
         answer = pages.get(path)
         assert answer.status_code == 200
         assert "<" not in answer.text
-        assert HOSTILE in json.dumps(answer.json(), ensure_ascii=False).replace('\\"', '"')
+        assert HOSTILE in json.dumps(answer.json(), ensure_ascii=False)
