@@ -54,7 +54,7 @@ const level = (share) => Math.round(Math.min(1, Math.max(0, share)) * (LEVELS - 
 const textOf = ({ text = (value) => number(value, 3) }, value) => (value === null || value === undefined ? "–" : text(value));
 
 function layout(width, data) {
-  const left = Math.min(width * 0.35, Math.max(34, ...data.rows.map((label) => textWidth(label) + 14)));
+  const left = Math.min(width * 0.35, Math.max(34, textWidth(data.rowTitle ?? "") + 22, ...data.rows.map((label) => textWidth(label) + 14)));
   const wide = Math.min(data.most ?? 64, (width - left - BESIDE) / Math.max(1, data.columns.length));
   const tall = Math.max(data.rows.length > 40 ? 6 : 18, Math.min(wide, 40, 560 / data.rows.length));
   const widest = Math.max(...data.columns.map((label) => textWidth(label)));

@@ -60,7 +60,7 @@ export function fitted(values, range, { log: wanted = false, whole = false, nume
   const scale = wanted && low > 0 ? log([low, high], inner) : linear([low, high], inner);
   const result = stretched(scale, range);
   const { ticks } = result;
-  if (whole) result.ticks = (count) => ticks(count).filter(Number.isInteger);
+  if (whole) result.ticks = (count = 5) => [1, 2, 4].map((times) => ticks(times * count).filter(Number.isInteger)).find((found, index) => found.length >= 3 || index === 2);
   return result;
 }
 

@@ -24,7 +24,7 @@ const COLUMNS = [
 export function studiesPage(host, { crumbs }) {
   crumbs([["studies", null]]);
   let answer = null;
-  const trouble = h("div", { "aria-live": "polite" });
+  const trouble = h("div", { "aria-live": "polite" }, h("p", { class: "meta" }, "Loading …"));
   const count = h("span", { class: "meta", "aria-live": "polite" });
   const find = h("input", { type: "search", size: 28, placeholder: "name, experiment or state", "aria-label": "show studies that contain" });
   find.value = get("find");
@@ -38,6 +38,7 @@ export function studiesPage(host, { crumbs }) {
   function show() {
     if (answer === null) return;
     const { studies } = answer;
+    fill(trouble);
     const empty = studies.length === 0;
     tools.hidden = below.hidden = empty;
     host.querySelector(".first-study")?.remove();

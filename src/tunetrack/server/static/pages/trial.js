@@ -1,8 +1,9 @@
 /** Knows the page of one trial. */
 
 import { badge } from "../charts/legend.js";
+import { followStudy, searchedPaths } from "../core/about.js";
 import { fill, h } from "../core/dom.js";
-import { follow } from "../core/source.js";
+import { follow, SourceError } from "../core/source.js";
 import { studyPath, tabs } from "../core/tabs.js";
 import { target } from "../core/view.js";
 import { confusionSection } from "./trial/confusion.js";
@@ -12,21 +13,37 @@ import { weightsSection } from "./trial/weights.js";
 
 /** The page; see app.js. */
 export function trialPage(host, { id, number, crumbs }) {
-  const [trouble, body] = [h("div", { "aria-live": "polite" }), h("div")];
+  const [trouble, body] = [h("div", { "aria-live": "polite" }), h("div", {}, h("p", { class: "meta" }, "Loading …"))];
   fill(host, trouble, body);
-  let [page, shown] = [null, ""];
+  let [page, study, answer, paths, shown] = [null, null, null, null, ""];
   crumbs([["study", studyPath(id)], ["trials", studyPath(id, "/trials")], [`trial ${number}`, null]]);
-  function show(answer) {
-    const { version, ...rest } = answer; // of the study: other trials change it too
-    const text = JSON.stringify(rest);
+  function show() {
+    if (study === null || answer === null || paths === null) return;
+    // Other trials change the version and the list of studies, too; this page is drawn again only for what it shows.
+    const whole = { ...answer, version: null, study: known(study, number), searched: paths };
+    const text = JSON.stringify(whole);
     if (text === shown) return;
     shown = text;
-    crumbs([[answer.study.name, studyPath(id)], ["trials", studyPath(id, "/trials")], [`trial ${number}`, null]]);
+    crumbs([[study.name, studyPath(id)], ["trials", studyPath(id, "/trials")], [`trial ${number}`, null]]);
     page ??= build(body);
-    page.update(answer);
+    page.update(whole);
   }
-  const onTrouble = (error) => fill(trouble, error && h("p", { class: "trouble", role: "alert" }, error.message, " ", h("a", { href: target(studyPath(id, "/trials")) }, "All trials of the study")));
-  return follow(`/studies/${encodeURIComponent(id)}/trials/${number}`, {}, show, onTrouble, 5);
+  const onTrouble = (error) => {
+    if (error && page === null) fill(body);
+    fill(trouble, error && h("p", { class: "trouble", role: "alert" }, error.message, " ", h("a", { href: target(studyPath(id, "/trials")) }, "All trials of the study")));
+  };
+  searchedPaths(id).then((found) => ((paths = found), show()), (error) => (error instanceof SourceError ? onTrouble(error) : Promise.reject(error)));
+  const ends = [
+    followStudy(id, (entry) => ((study = entry), show()), onTrouble),
+    follow(`/studies/${encodeURIComponent(id)}/trials/${number}`, {}, (data) => ((answer = data), show()), onTrouble, 5),
+  ];
+  return () => ends.forEach((end) => end());
+}
+
+/** What this page shows of its study. */
+function known({ id, name, objectives, best, trials }, number) {
+  const count = Object.values(trials).reduce((sum, each) => sum + each, 0);
+  return { id, name, objectives, best: best?.number === number, previous: number > 0 ? number - 1 : null, next: number + 1 < count ? number + 1 : null };
 }
 
 function build(host) {
@@ -37,7 +54,7 @@ function build(host) {
   const sections = [curvesSection(curves), weightsSection(weights), confusionSection(confusion)];
   return {
     update(answer) {
-      fill(head, heading(answer), tabs(answer.study.id, ""));
+      fill(head, heading(answer), tabs(answer.study.id, "", [answer.trial.number]));
       fill(facts, outcome(answer), tiles(answer));
       fill(cards, card("Searched parameters", searched(answer)), card("Make it again", reproduce(answer)));
       for (const each of sections) each.update(answer);
@@ -48,15 +65,15 @@ function build(host) {
 
 const card = (title, ...inside) => h("section", { class: "card" }, h("h3", {}, title), inside);
 
-function heading({ trial, study, best, neighbours }) {
-  const way = (other, text, words) => other !== null && other !== undefined && h("a", { class: "button", href: target(studyPath(study.id, `/trials/${other}`)), "aria-label": `${words} trial, ${other}` }, text);
+function heading({ trial, study }) {
+  const way = (other, text, words) => other !== null && h("a", { class: "button", href: target(studyPath(study.id, `/trials/${other}`)), "aria-label": `${words} trial, ${other}` }, text);
   return h(
     "div",
     { class: "heading" },
     h("h1", {}, `Trial ${trial.number}`),
     badge(trial.state),
-    best && h("span", { class: "star" }, "★ best of the study"),
+    study.best && h("span", { class: "star" }, "★ best of the study"),
     h("span", { class: "meta" }, trial.name),
-    h("span", { class: "ways" }, way(neighbours?.previous, `‹ ${neighbours?.previous}`, "previous"), way(neighbours?.next, `${neighbours?.next} ›`, "next")),
+    h("span", { class: "ways" }, way(study.previous, `‹ ${study.previous}`, "previous"), way(study.next, `${study.next} ›`, "next")),
   );
 }

@@ -27,7 +27,7 @@ function matrix({ classes, counts }) {
     rows: classes, columns: classes, values: counts, scale: "sequential", rowTitle: "true", columnTitle: "answer",
     // By the square root, since the few mistakes are what one looks for.
     shades: counts.map((row, y) => row.map((count) => Math.sqrt(count / (totals[y] || 1)))),
-    text: (count) => count.toLocaleString("en"),
+    text: (count) => (count ? count.toLocaleString("en") : ""), // zeros would only hide the mistakes
     lines: (y, x) => [`${plural(counts[y][x], "image")}, ${percent(counts[y][x] / (totals[y] || 1), 1)} of the class`, `true class ${classes[y]}`, `answer ${classes[x]}`],
   };
 }

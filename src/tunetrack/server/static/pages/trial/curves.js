@@ -25,11 +25,12 @@ export function curvesSection(host) {
   const charts = new Map();
   return {
     update({ curves, trial }) {
-      const groups = grouped(Object.keys(curves));
+      const { metrics } = curves;
+      const groups = grouped(Object.keys(metrics));
       said.textContent = groups.length ? "" : "This trial has no finished epoch, so there are no curves.";
       for (const { title, names } of groups) {
         if (!charts.has(title)) charts.set(title, figure(grid, title));
-        charts.get(title).update(dataOf(title, names, curves, trial.number));
+        charts.get(title).update(dataOf(title, names, metrics, trial.number));
       }
       const epoch = trial.metrics["best/epoch"];
       if (epoch && charts.has("Accuracy")) charts.get("Accuracy").note = `Best in epoch ${number(epoch)}.`;
@@ -54,9 +55,9 @@ function figure(host, title) {
   });
 }
 
-function dataOf(title, names, curves, trial) {
+function dataOf(title, names, metrics, trial) {
   const lines = names.map((metric) => {
-    const { steps = [], values = [] } = curves[metric][trial] ?? {};
+    const { steps = [], values = [] } = metrics[metric][trial] ?? {};
     const [split] = metric.split("/");
     const name = names.length > 1 ? split : "";
     return { metric, name, xs: steps, ys: values, color: COLORS[split] ?? "var(--series-1)", dash: split === "train" ? "6 3" : "", lines: (at) => [metric, `epoch ${steps[at]}`, number(values[at], 5)] };

@@ -6,8 +6,10 @@ import { studyPath } from "../../core/tabs.js";
 import { inFile, target } from "../../core/view.js";
 
 /** Small boxes with the numbers that people look for first. */
-export function tiles({ trial, study, planned_epochs: planned, model }) {
+export function tiles({ trial, study, model }) {
   const tile = (value, words) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, words));
+  const planned = trial.params["trainer.epochs"];
+  const ended = trial.end ? `; ended ${moment(trial.end)}` : trial.state === "RUNNING" ? "; still running" : "";
   const parameters = model?.parameters ?? trial.metrics["model/parameters"];
   return h(
     "div",
@@ -16,27 +18,30 @@ export function tiles({ trial, study, planned_epochs: planned, model }) {
     tile(planned ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
     tile(duration(trial.seconds), "computing time"),
     parameters && tile(cell(parameters), "parameters of the model"),
-    tile(moment(trial.start), trial.end ? `started; ended ${moment(trial.end)}` : "started; still running"),
+    tile(moment(trial.start), `started${ended}`),
     trial.worker && tile(trial.worker, "worker"),
   );
 }
 
 /** Why it ended as it did, where there is something to say. */
-export function outcome({ trial, study, duplicates }) {
+export function outcome({ trial, study }) {
   const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
   const same = trial.duplicate_of ?? null;
   const text = trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
-    duplicates?.length > 0 && h("p", { class: "facts" }, "Proposed again as ", duplicates.map((number, index) => [index ? ", " : "", other(number)]), "."),
   ];
 }
 
-/** The searched parameters with this trial's values. */
-export function searched({ trial, study }) {
-  const rows = study.params.map(({ path }) => [path, trial.params[path] ?? null]);
-  return list(rows.map(([path, value]) => [path, value === null ? h("span", { class: "note" }, "not used") : settingText(value)]), "This study searches no parameter.");
+/** The searched parameters with this trial's values, and the other settings on demand. */
+export function searched({ trial, searched: paths }) {
+  const others = Object.keys(trial.params).filter((path) => !paths.includes(path) && trial.params[path] !== null);
+  const line = (path) => [path, settingText(trial.params[path] ?? null)];
+  return [
+    list(paths.map(line), "This study searches no parameter."),
+    others.length > 0 && h("details", { class: "help" }, h("summary", {}, `${others.length} more settings`), list(others.map(line), "")),
+  ];
 }
 
 /** Final numbers of all metrics but those of the weights, which have figures. */
@@ -45,11 +50,10 @@ export function numbers({ trial }) {
   return list(names.map((name) => [name, cell(trial.metrics[name])]), "No metric was recorded.");
 }
 
-/** The configuration: as the file that was stored, or else as the list of settings. */
-export function config({ config: text, trial }) {
+/** The configuration as the file that was stored. */
+export function config({ config: text }) {
   if (text) return h("pre", { tabindex: 0, "aria-label": "configuration", class: "config" }, text);
-  const settings = Object.entries(trial.params).filter(([, value]) => value !== null);
-  return [h("p", { class: "note" }, "No configuration file was stored; these are its settings."), list(settings.map(([path, value]) => [path, settingText(value)]), "There are none.")];
+  return h("p", { class: "note" }, "No configuration file was stored; its settings stand under “Searched parameters”.");
 }
 
 /** Commands that make the same trial again, each with a button that copies it. */
@@ -79,7 +83,10 @@ export function files({ artifacts, links }) {
 }
 
 // Whole settings such as a seed have no separators: they are typed again as they stand here.
-const settingText = (value) => (typeof value === "number" && !Number.isInteger(value) ? number(value, 6) : String(value));
+function settingText(value) {
+  if (value === null) return h("span", { class: "note" }, "not used");
+  return typeof value === "number" && !Number.isInteger(value) ? number(value, 6) : String(value);
+}
 
 function list(rows, empty) {
   if (!rows.length) return h("p", { class: "note" }, empty);

@@ -18,26 +18,26 @@ export function histogram(weights, choice) {
   const kind = choice.startsWith("kind:") ? choice.slice(5) : null;
   const candidates = kind ? ofKind(weights, kind) : weights.tensors.flatMap(({ name }, at) => (name === choice ? [at] : []));
   const members = kind ? largestGroup(weights, candidates) : candidates;
-  const { low, high, unit } = weights.tensors[members[0]];
-  const relative = kind !== null && unit !== 1;
-  const scale = relative ? unit : 1;
-  const added = weights.histogram.counts.map((tensors) => sum(members.map((at) => tensors[at])));
+  const { epochs, counts: stored, low, high, unit } = weights.histogram; // the ends by tensor
+  const [first] = members;
+  const relative = kind !== null && unit[first] !== 1;
+  const scale = relative ? unit[first] : 1;
+  const added = stored.map((tensors) => sum(members.map((at) => tensors[at])));
   const last = added.at(-1);
   const total = last.reduce((all, count) => all + count, 0) || 1;
   return {
-    rows: added.map((counts, index) => ({ epoch: weights.epochs[index], counts: counts.slice(1, -1) })),
-    low: low / scale, high: high / scale, relative, outside: (last[0] + last.at(-1)) / total, leftOut: candidates.length - members.length,
+    rows: added.map((counts, index) => ({ epoch: epochs[index], counts: counts.slice(1, -1) })),
+    low: low[first] / scale, high: high[first] / scale, relative, outside: (last[0] + last.at(-1)) / total, leftOut: candidates.length - members.length,
   };
 }
 
 const ofKind = (weights, kind) => weights.tensors.flatMap((tensor, at) => (tensor.kind === kind ? [at] : []));
 
 // Ends are multiples of a tensor's unit: those with the same multiples can be added up, bin by bin.
-function largestGroup({ tensors }, members) {
+function largestGroup({ histogram: { low, high, unit } }, members) {
   const groups = new Map();
   for (const at of members) {
-    const { low, high, unit } = tensors[at];
-    const key = [low / unit, high / unit].map((end) => end.toPrecision(6)).join();
+    const key = [low[at] / unit[at], high[at] / unit[at]].map((end) => end.toPrecision(6)).join();
     groups.set(key, [...(groups.get(key) ?? []), at]);
   }
   return [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most));

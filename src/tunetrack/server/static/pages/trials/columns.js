@@ -11,14 +11,16 @@ const PARAMS = 8; // of those searched, so many are shown at first
 /**
  * All columns that there are, in order, as `Table` wants them, with `group` and whether it is `usual`.
  * @param {object} answer of /studies/ID/trials
+ * @param {object} study its entry of /studies
  */
-export function columnsOf({ study, best, columns }) {
+export function columnsOf({ columns, rows }, study) {
   const heads = names(columns.params);
+  const best = study.best?.number ?? null;
   return [
     { key: "number", head: "Trial", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => linked(study.id, row, best) },
     { key: "state", head: "State", group: "Trial", usual: true, sort: "asc", cell: (row) => badge(row.state) },
     ...study.objectives.map((objective, index) => valueColumn(objective, index)),
-    ...columns.params.map((path, index) => paramColumn(path, heads[index], index < PARAMS, study.params)),
+    ...columns.params.map((path, index) => paramColumn(path, heads[index], index < PARAMS, rows)),
     { key: "epochs", head: "Epochs", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => cell(row.epochs) },
     { key: "seconds", head: "Time", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => whole(duration(row.seconds)) },
     { key: "start", head: "Started", group: "Trial", usual: false, cell: (row) => whole(moment(row.start)) },
@@ -50,8 +52,8 @@ function valueColumn({ metric, maximize }, index) {
   return { key: `values.${index}`, head: metric, under, group: "Objective", usual: true, numeric: true, sort: maximize ? "desc" : "asc", cell: (row) => objectiveText(row.values[index]) };
 }
 
-function paramColumn(path, head, usual, params) {
-  const numeric = params.find((param) => param.path === path)?.numeric ?? false;
+function paramColumn(path, head, usual, rows) {
+  const numeric = rows.some((row) => typeof row.params[path] === "number");
   const show = (row) => (typeof row.params[path] === "number" ? number(row.params[path]) : cell(row.params[path]));
   return { key: `params.${path}`, head, hint: path, group: "Searched", usual, numeric, sort: "asc", cell: show };
 }

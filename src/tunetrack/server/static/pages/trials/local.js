@@ -6,15 +6,12 @@
  * @param {{state: string, sort: string, order: string, page: number, size: number}} query `state` "" is all
  */
 export function localPage(payload, { state, sort, order, page, size }) {
-  const { trials, study } = payload;
+  const { trials } = payload;
   const all = trials.number.map((_, index) => index);
   const kept = all.filter((index) => !state || trials.state[index] === state);
-  const key = sort || "values.0";
-  const way = sort ? order : study.objectives[0]?.maximize ? "desc" : "asc";
-  const rows = ordered(kept, column(trials, key), way);
+  const rows = ordered(kept, column(trials, sort), order);
   return {
-    study, page, size, total: all.length, matched: kept.length, sort: key, order: way,
-    best: bestOf(payload), states: counted(trials.state),
+    page, size, total: all.length, matched: kept.length,
     columns: { params: Object.keys(trials.params), metrics: Object.keys(trials.metrics) },
     rows: rows.slice(page * size, (page + 1) * size).map((index) => row(trials, index)),
   };
@@ -26,11 +23,6 @@ export function row(trials, index) {
   const { values, params, metrics, ...facts } = trials;
   return { ...parts(facts), values: values.map((column) => column[index]), params: parts(params), metrics: parts(metrics) };
 }
-
-const bestOf = ({ trials, best_so_far: improved }) => {
-  const last = improved?.[0]?.at(-1);
-  return last === undefined ? null : trials.number[last];
-};
 
 function column(trials, key) {
   const [kind, ...rest] = key.split(".");
@@ -44,10 +36,4 @@ function ordered(indices, values, order) {
   const known = (index) => values[index] !== null && values[index] !== undefined;
   const compare = (one, other) => (values[one] < values[other] ? -sign : values[one] > values[other] ? sign : 0);
   return [...indices.filter(known).sort(compare), ...indices.filter((index) => !known(index))];
-}
-
-function counted(states) {
-  const counts = {};
-  for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
-  return counts;
 }

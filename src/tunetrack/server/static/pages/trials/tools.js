@@ -58,16 +58,16 @@ export function pager(host, { page, size, matched, total }, onpage, onsize) {
 }
 
 /** What the filter language is, with examples of this study that a click tries. */
-export function filterHelp({ study, columns }, ontry) {
-  const param = study.params.find(({ path, numeric }) => numeric && columns.params.includes(path))?.path;
-  const text = study.params.find(({ path, numeric, choices }) => !numeric && choices?.length && columns.params.includes(path));
+export function filterHelp({ columns, rows }, study, ontry) {
+  const like = (kind) => columns.params.map((path) => [path, rows.find((row) => typeof row.params[path] === kind)?.params[path]]).find(([, value]) => value !== undefined);
+  const [number, text] = [like("number"), like("string")];
   const examples = [
     ["state = COMPLETE and epochs >= 3", "both must hold"],
-    ["value > 0.9", "the first objective; value.1 would be the second".replace("value.1", "values.1")],
-    param && [`params.${param} < 0.01`, "a parameter, by its whole path"],
-    text && [`params.${text.path} = ${quoted(text.choices[0])}`, "a category"],
+    ["value > 0.9", study.objectives.length > 1 ? "the first objective; values.1 is the second" : "the objective"],
+    number && [`params.${number[0]} < ${Number(number[1].toPrecision(2))}`, "a parameter, by its whole path"],
+    text && [`params.${text[0]} = ${quoted(text[1])}`, "a category"],
     ["reason ~ median", "contains this text, in any case"],
-    ["seconds > 60", "seconds of computing"],
+    ["health = dead_units", "a rule of weight health that has found something; “ok” where none has"],
   ].filter(Boolean);
   const names = ["number", "state", "reason", "seconds", "epochs", "worker", "health", "value", ...study.objectives.slice(1).map((_, index) => `values.${index + 1}`), ...columns.params.map((path) => `params.${path}`), ...columns.metrics.map((name) => `metrics.${name}`)];
   return h(
