@@ -50,6 +50,7 @@ function compared(model, numbers) {
 }
 
 function actions(model, numbers, page) {
+  if (view.inFile()) return [button("Clear", () => page.clear())]; // what compares any trials, and filters, is a server
   const filter = page.filter(model);
   return [
     button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", () => view.go(studyPath(page.id, `/compare?trials=${compared(model, numbers).join(",")}`)), { disabled: numbers.length < 2 }),
