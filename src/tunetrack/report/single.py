@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -63,7 +63,12 @@ class SingleFile:
 
 
 def render_single(
-    title: str, start: str, answers: Sequence[Answer], words: Sequence[str] = (), limit: int = LIMIT
+    title: str,
+    start: str,
+    answers: Sequence[Answer],
+    words: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+    limit: int = LIMIT,
 ) -> SingleFile:
     """The pages as one HTML file, with all that they show inside it.
 
@@ -75,6 +80,7 @@ def render_single(
         start: the page that it opens with, such as ``/tunetrack/studies/ID``.
         answers: the most important first; the last ones are left out where all are too large together.
         words: the outcome in sentences, for readers without JavaScript.
+        facts: what the pages need to know of the file: `made`, when; `compared`, the trials whose comparison it holds.
         limit: bytes of the file; answers without `about` are kept even where they alone are larger.
 
     Returns:
@@ -95,8 +101,8 @@ def render_single(
         room -= len(text.encode()) + len(answer.path) + 4
         kept[answer.path] = text
     inner = ",\n".join(f"{_json(path)}: {text}" for path, text in kept.items())
-    facts = _json({"start": start, "left_out": left})
-    data = f'{{"facts": {facts}, "answers": {{\n{inner}\n}}}}'
+    about = _json({"start": start, "left_out": left, "compared": [], **(facts or {})})
+    data = f'{{"facts": {about}, "answers": {{\n{inner}\n}}}}'
     return SingleFile(frame.replace(_DATA, data, 1), tuple(left))
 
 

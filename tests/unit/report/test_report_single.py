@@ -32,10 +32,10 @@ def modules(text: str) -> dict[str, str]:
 def test_answers_come_back_as_they_were() -> None:
     answers = [Answer("/studies/1", {"name": EVIL, EVIL: [1, 2.5, None]}), Answer("/studies/1/compare", [EVIL])]
 
-    file = render_single(EVIL, "/tunetrack/studies/1", answers, [EVIL])
+    file = render_single(EVIL, "/tunetrack/studies/1", answers, [EVIL], {"compared": [3], "made": EVIL})
 
     assert held(file.text) == {
-        "facts": {"start": "/tunetrack/studies/1", "left_out": []},
+        "facts": {"start": "/tunetrack/studies/1", "left_out": [], "compared": [3], "made": EVIL},
         "answers": {answer.path: answer.data for answer in answers},
     }
 

@@ -38,13 +38,19 @@ export function brushFrom(text) {
   return ends.length === 2 && ends.every(Number.isFinite) ? { low: Math.min(...ends), high: Math.max(...ends) } : null;
 }
 
-/** The brush in the words of the table's filter, as a list of terms; null where these have no words for it. */
+/**
+ * The brush in the words of the table's filter, as a list of terms; null where these have no words for it.
+ * @param {string} name as the filter calls the axis
+ * @param {object} brush
+ * @param {string[]} labels all that occur
+ */
 export function filterTerms(name, brush, labels) {
   if (brush.none) return null;
   const quoted = (label) => `"${label.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   if (!brush.labels) return [`${name} >= ${brush.low}`, `${name} <= ${brush.high}`];
   if (brush.labels.length === 1) return [`${name} = ${quoted(brush.labels[0])}`];
-  return labels.filter((label) => !brush.labels.includes(label)).map((label) => `${name} != ${quoted(label)}`);
+  // There is no "or": all others are ruled out, and then those that have no value (what has one contains an empty text).
+  return [...labels.filter((label) => !brush.labels.includes(label)).map((label) => `${name} != ${quoted(label)}`), `${name} ~ ""`];
 }
 
 /** What a brush picks, in words. */
@@ -69,7 +75,7 @@ export function stretches(scale, brush) {
   const [top, bottom] = [Math.min(...scale.range), Math.max(...scale.range)];
   const held = (pixel) => Math.min(bottom, Math.max(top, pixel));
   if (brush.labels) {
-    const known = brush.labels.filter((label) => scale(label) !== undefined);
+    const known = brush.labels.filter((label) => scale.kind === "band" && scale(label) !== undefined);
     return known.map((label) => [scale(label) - scale.step * 0.48, scale(label) + scale.step * 0.48]).sort((one, other) => one[0] - other[0]);
   }
   if (brush.none || scale.kind === "band") return [];

@@ -1,23 +1,38 @@
 /** Knows what trials say about the ground between them: a smoothed field that ends where there are no trials. */
 
+const NEAR = 1.5; // standard deviations
+
 /**
  * A Gaussian mean of values over a grid (Nadaraya-Watson). Along labels nothing is smoothed.
  * @param {{x: number, y: number, value: number}[]} points x and y in cells, from 0
  * @param {{columns: number, rows: number, wideX: number, wideY: number}} grid `wide`: standard deviation in cells,
  *   0 for labels
- * @returns {(number|null)[]} by row and column; null further than 1.5 standard deviations from every trial
+ * @returns {(number|null)[]} by row and column; null further than NEAR standard deviations from every trial
  */
 export function field(points, { columns, rows, wideX, wideY }) {
   const sums = new Float64Array(columns * rows);
   const counts = new Float64Array(columns * rows);
+  const near = new Uint8Array(columns * rows);
   for (const { x, y, value } of points) {
-    const cell = Math.min(rows - 1, Math.floor(y)) * columns + Math.min(columns - 1, Math.floor(x));
+    const [column, row] = [Math.min(columns - 1, Math.floor(x)), Math.min(rows - 1, Math.floor(y))];
+    const cell = row * columns + column;
     sums[cell] += value;
     counts[cell] += 1;
+    if (counts[cell] === 1) surround(near, column, row, { columns, rows, wideX, wideY });
   }
   const [one, other] = [sums, counts].map((cells) => blurred(blurred(cells, columns, rows, wideX, 1, columns), rows, columns, wideY, columns, 1));
-  const least = Math.exp(-0.5 * 1.5 ** 2);
-  return Array.from(one, (sum, cell) => (other[cell] >= least ? sum / other[cell] : null));
+  return Array.from(one, (sum, cell) => (near[cell] ? sum / other[cell] : null));
+}
+
+/** Marks the cells near one of them. */
+function surround(near, column, row, { columns, rows, wideX, wideY }) {
+  const [reachX, reachY] = [Math.floor(NEAR * wideX), Math.floor(NEAR * wideY)];
+  for (let down = -reachY; down <= reachY; down++) {
+    const to = row + down;
+    if (to < 0 || to >= rows) continue;
+    const most = Math.floor(reachX * Math.sqrt(1 - (down / (reachY + 0.5)) ** 2));
+    near.fill(1, to * columns + Math.max(0, column - most), to * columns + Math.min(columns - 1, column + most) + 1);
+  }
 }
 
 /** Cells weighted with a Gaussian of height 1 along one direction: `length` cells `step` apart, in `lanes` lanes. */

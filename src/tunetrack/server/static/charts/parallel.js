@@ -6,10 +6,10 @@ import { fitted } from "../core/scale.js";
 import { pickedBy } from "./brush.js";
 import { colorbar } from "./colorbar.js";
 import { axisGroup, showBrush } from "./parallel_axis.js";
-import { layers, PALEST, paintStrands, quietLayer, strandPaths } from "./strands.js";
+import { layers, PALEST, paintStrands, pieces, quietLayer, strandPaths, thinned } from "./strands.js";
 
 const [LEFT, RIGHT, LEAST] = [58, 84, 112]; // pixels beside the outer axes, and between axes
-const FULL = 1500; // lines that are painted at once while a brush moves; the others follow when it rests
+const FULL = 800; // lines that are painted at once; the others follow when the brush rests
 const REST = 140; // ms
 const HIT = 7; // pixels from a line within which it is meant
 
@@ -26,9 +26,36 @@ export class Parallel extends Chart {
     this._canvases = [h("canvas", { "aria-hidden": "true" }), h("canvas", { "aria-hidden": "true" })];
   }
 
+  /** Draw this from now on; while somebody drags a brush, when they have let go. */
+  update(data) {
+    if (this._dragged) this._next = data;
+    else super.update(data);
+  }
+
+  /** Whether somebody drags a brush. */
+  get dragged() {
+    return this._dragged === true;
+  }
+
+  /** Called when a drag begins and when it has ended. */
+  set dragged(now) {
+    this._dragged = now;
+    if (now || !this._next) return;
+    const data = { ...this._next, brushes: this.brushes };
+    this._next = null;
+    super.update(data);
+    this.options.onbrush?.(new Map(this.brushes), this.picked, true);
+  }
+
+  redraw() {
+    if (this._dragged) return;
+    const focused = this.groups?.find((group) => group === document.activeElement)?.getAttribute("data-path");
+    super.redraw();
+    if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });
+  }
+
   draw(svg, width, height) {
     const { axes, indices, brushes } = this.data;
-    const focused = document.activeElement?.closest?.(".axis-group")?.getAttribute("data-path");
     const step = axes.length > 1 ? Math.max(LEAST, (width - LEFT - RIGHT) / (axes.length - 1)) : 0;
     const wide = Math.max(width, Math.ceil(LEFT + RIGHT + step * (axes.length - 1)));
     const heads = axes.map((axis) => wrapped(axis.title, step ? step - 8 : width));
@@ -46,19 +73,16 @@ export class Parallel extends Chart {
     svg.append(this._hot);
     this.groups = this.axes.map((axis) => axisGroup(this, axis));
     svg.append(...this.groups);
-    colorbar(svg, { x: LEFT - 40, y: height - 22, width: 260 }, this.data.ends, this.data.metric, PALEST);
+    colorbar(svg, { x: LEFT - 40, y: height - 22, width: width - LEFT + 40 }, this.data.ends, this.data.metric, PALEST);
     this.picked = null;
     this._paint(false);
-    if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });
   }
 
   /** Takes a brush (null: none) on an axis; `final` once it rests. */
   brush(path, brush, final) {
     if (brush) this.brushes.set(path, brush);
     else this.brushes.delete(path);
-    const began = performance.now();
     this._paint(!final);
-    this.step = performance.now() - began;
     this.options.onbrush?.(new Map(this.brushes), this.picked, final);
   }
 
@@ -109,29 +133,50 @@ export class Parallel extends Chart {
 
   _layers(members) {
     const style = getComputedStyle(this.element);
-    const all = this.data.indices.map((_, place) => place);
     return {
-      quiet: this.brushes.size ? quietLayer(all, style.getPropertyValue("--soft").trim()) : [],
+      quiet: this.brushes.size ? quietLayer(thinned(this.data.indices.map((_, place) => place), FULL), style.getPropertyValue("--soft").trim()) : [],
       front: layers(members, this.goodness, style.getPropertyValue("--faint").trim()),
     };
   }
 
-  /** Paints what the brushes pick out; in haste a part of it, and all when nothing has happened for a while. */
+  /** Paints what the brushes pick out: a part of it at once, all of it piece by piece when nothing happens for a while. */
   _paint(haste) {
     clearTimeout(this._later);
     const members = this._members();
     this.picked = members.map((place) => this.data.indices[place]);
-    const part = haste && members.length > FULL ? members.filter((place) => (place * 7919) % members.length < FULL) : members;
+    const part = thinned(members, FULL);
     const { quiet, front } = this._layers(part);
     const [below, above] = this._canvases.map((canvas) => canvas.getContext("2d"));
-    const { width, height } = this._canvases[0];
     if (quiet.length && !this._lined) paintStrands(below, quiet, this.xs, this.heights);
     this._lined ||= quiet.length > 0;
     this._canvases[0].style.visibility = quiet.length ? "visible" : "hidden";
-    above.clearRect(0, 0, width, height);
+    above.clearRect(0, 0, this._canvases[1].width, this._canvases[1].height);
     paintStrands(above, front, this.xs, this.heights);
-    if (part !== members) this._later = setTimeout(() => this._paint(false), REST);
+    if (part !== members) this._later = setTimeout(() => this._complete(pieces(this._layers(members).front, FULL)), haste ? REST : 0);
     this.axes.forEach((axis, place) => showBrush(this, axis, this.groups[place]));
+  }
+
+  /** Paints all lines out of sight, a piece at a time so that the page stays awake, and shows them when they are done. */
+  _complete(left) {
+    const [shown] = this._canvases.slice(1);
+    const spare = Object.assign(document.createElement("canvas"), { width: shown.width, height: shown.height });
+    const context = spare.getContext("2d");
+    context.setTransform(shown.getContext("2d").getTransform());
+    const next = () => {
+      paintStrands(context, [left.shift()], this.xs, this.heights);
+      if (left.length) {
+        this._later = setTimeout(next);
+        return;
+      }
+      const above = shown.getContext("2d");
+      above.save();
+      above.resetTransform();
+      above.globalAlpha = 1;
+      above.clearRect(0, 0, shown.width, shown.height);
+      above.drawImage(spare, 0, 0);
+      above.restore();
+    };
+    next();
   }
 
   _onMove(event) {
@@ -159,6 +204,11 @@ export class Parallel extends Chart {
       if (distance < least) [best, least] = [place, distance];
     }
     return best;
+  }
+
+  destroy() {
+    clearTimeout(this._later);
+    super.destroy();
   }
 
   _hide() {

@@ -9,7 +9,7 @@ export const PALEST = 0.2; // the worst still stands out from the paper
 /** Lines of one colour: `{color, width, opacity, members}`; the members are places in the arrays of heights. */
 export function layers(members, goodness, quiet) {
   const color = ramp(SEQUENTIAL);
-  const opacity = members.length > 3000 ? 0.3 : members.length > 600 ? 0.5 : members.length > 100 ? 0.75 : 0.95;
+  const opacity = members.length > 5000 ? 0.16 : members.length > 2000 ? 0.3 : members.length > 600 ? 0.5 : members.length > 100 ? 0.75 : 0.95;
   const width = members.length > 600 ? 1 : 1.4;
   const bins = Array.from({ length: SHADES }, () => []);
   const rest = [];
@@ -22,8 +22,17 @@ export function layers(members, goodness, quiet) {
   return [{ color: quiet, width: 1, opacity: 0.5 * opacity, dash: [3, 3], members: rest }, ...found].filter((layer) => layer.members.length);
 }
 
-/** All lines in one quiet colour. */
-export const quietLayer = (members, color) => [{ color, width: 1, opacity: members.length > 2000 ? 0.06 : members.length > 300 ? 0.15 : 0.3, members }];
+/** Lines in one quiet colour. */
+export const quietLayer = (members, color) => [{ color, width: 1, opacity: members.length > 300 ? 0.13 : 0.3, members }];
+
+/** At most so many of `members`, spread evenly; the same ones each time. */
+export const thinned = (members, most) => (members.length > most ? Array.from({ length: most }, (_, index) => members[Math.floor((index * members.length) / most)]) : members);
+
+/** The same layers with at most so many members each. */
+export function pieces(found, most) {
+  const cut = ({ members, ...look }) => Array.from({ length: Math.ceil(members.length / most) }, (_, index) => ({ ...look, members: members.slice(index * most, (index + 1) * most) }));
+  return found.flatMap(cut);
+}
 
 /**
  * @param {CanvasRenderingContext2D} context in pixels of the figure

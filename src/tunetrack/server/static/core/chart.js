@@ -4,7 +4,7 @@ import { csvText, fileName, pngBlob, save, svgText } from "./download.js";
 import { fill, h, s } from "./dom.js";
 
 const NEAR = 28; // pixels from the pointer within which a point is meant
-const FONT = 12; // pixels, as in style.css
+const GLYPH = 7.2; // pixels, the mean width of a letter in the figures' font of 12 pixels
 const LINE = 14; // pixels between lines of a label
 
 /**
@@ -146,7 +146,7 @@ export class Chart {
 
   /** Lines and labels of an axis along the left of `box`; its title stands above it, so that nobody turns their head. */
   yAxis(svg, scale, box, title = "", count = null) {
-    const ticks = scale.ticks(count ?? Math.max(2, Math.floor((box.bottom - box.top) / 45)));
+    const ticks = scale.ticks(count ?? yCount(box.top, box.bottom));
     const group = s("g", { class: "axis" });
     for (const tick of ticks) {
       const y = scale(tick);
@@ -157,7 +157,12 @@ export class Chart {
     svg.append(group);
   }
 
-  /** Room at the left for the labels of a scale, pixels. */
+  /** Room at the left of an axis from `top` to `bottom` for its labels, pixels. */
+  roomLeft(scale, top, bottom, most = 150) {
+    return this.roomFor(scale.ticks(yCount(top, bottom)).map((tick) => scale.text(tick)), most);
+  }
+
+  /** Room for the longest of some texts, pixels. */
   roomFor(texts, most = 150) {
     return Math.min(most, Math.max(28, ...texts.map((text) => textWidth(text) + 12)));
   }
@@ -249,18 +254,20 @@ export class Chart {
   }
 }
 
+const yCount = (top, bottom) => Math.max(2, Math.floor((bottom - top) / 45));
+
 /** The width of a text in the figures' font, pixels: an estimate that needs no layout. */
-export const textWidth = (text) => String(text).length * FONT * 0.56;
+export const textWidth = (text) => String(text).length * GLYPH;
 
 /** A text that fits into so many pixels; the rest is an ellipsis. */
 export function cut(text, pixels) {
-  const most = Math.max(3, Math.floor(pixels / (FONT * 0.56)));
+  const most = Math.max(3, Math.floor(pixels / GLYPH));
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
 /** A label in lines of so many pixels, broken after spaces and marks where it can be, else within a word. */
 export function wrapped(text, pixels) {
-  const most = Math.max(4, Math.floor(pixels / (FONT * 0.56)));
+  const most = Math.max(4, Math.floor(pixels / GLYPH));
   const lines = [""];
   for (const part of text.match(/[^\s_/.,;:-]+[\s_/.,;:-]*|[\s_/.,;:-]+/gu) ?? [text]) {
     if (lines.at(-1) && (lines.at(-1) + part.trimEnd()).length > most) lines.push("");

@@ -10,6 +10,6 @@ import { h } from "./dom.js";
  * @param {(value: string) => void} onChange
  */
 export function picker(label, options, value, onChange) {
-  const select = h("select", { onchange: () => onChange(select.value) }, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
+  const select = h("select", { "aria-label": label, onchange: () => onChange(select.value) }, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
   return h("label", {}, label, select);
 }

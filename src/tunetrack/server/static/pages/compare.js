@@ -85,7 +85,8 @@ class Comparison {
 
   _numbers() {
     const wanted = [...new Set(listed("trials"))].slice(0, MOST);
-    return wanted.length ? wanted : best(this.study, USUAL);
+    if (wanted.length) return wanted;
+    return inFile() ? window.TUNETRACK.compared : best(this.study, USUAL);
   }
 
   _nothing(numbers) {

@@ -2,7 +2,7 @@
 
 import { picker } from "../../core/controls.js";
 import { fill, h } from "../../core/dom.js";
-import { numbers as listed, set } from "../../core/view.js";
+import { inFile, numbers as listed, set } from "../../core/view.js";
 import { countWords } from "./answers.js";
 import { differenceFigure } from "./confusion.js";
 
@@ -34,8 +34,11 @@ export function pairSection(host) {
     fill(right, h("h3", {}, "Images that one gets right and the other wrong"), h("p", { class: "note" }, "Loading …"));
     const [low, high] = a < b ? [a, b] : [b, a]; // one question for both orders
     const answer = await context.ask("/compare/images", { a: low, b: high });
+    // A file holds the pictures once, for all pairs.
+    const url = answer.sprite && inFile() ? await context.ask("/images.png", {}) : answer.sprite?.url;
     if (turn !== asked) return;
-    fill(right, h("h3", {}, "Images that one gets right and the other wrong"), pictures(answer, [a, b]));
+    const sprite = typeof url === "string" ? { ...answer.sprite, url } : null;
+    fill(right, h("h3", {}, "Images that one gets right and the other wrong"), pictures({ ...answer, sprite }, [a, b]));
   }
   return { update, end: figure.end };
 }
@@ -48,7 +51,7 @@ function chosenPair(numbers) {
 function pictures(answer, [a, b]) {
   const swapped = a > b;
   const names = [`trial ${a}`, `trial ${b}`];
-  if (answer.trouble || answer.reason) return h("p", { class: "note" }, `There is nothing to show: ${answer.trouble || answer.reason}`);
+  if (answer.trouble || answer.reason) return h("p", { class: "note" }, `There is nothing to show: ${(answer.trouble || answer.reason).replace(/\.$/, "")}.`);
   const counts = swapped ? { ...answer.counts, only_a: answer.counts.only_b, only_b: answer.counts.only_a } : answer.counts;
   const [first, second] = swapped ? [answer.only_b, answer.only_a] : [answer.only_a, answer.only_b];
   const turn = (item) => (swapped ? { ...item, a: item.b, b: item.a } : item);

@@ -41,16 +41,20 @@ function hide(model, state) {
   view.set({ hide: [...hidden].join(",") });
 }
 
+/** The best of the trials that are picked out, after them those without result. */
+function compared(model, numbers) {
+  const indices = numbers.map((number) => model.places.get(number));
+  const best = model.ranked(indices);
+  const rest = indices.filter((index) => model.results[index] === null);
+  return [...best, ...rest].slice(0, MOST).map((index) => model.trials.number[index]);
+}
+
 function actions(model, numbers, page) {
-  const chosen = new Set(numbers);
-  const best = model.ranked().map((index) => model.trials.number[index]).filter((number) => chosen.has(number));
-  const rest = numbers.length > best.length ? numbers.filter((number) => !best.includes(number)) : [];
-  const compared = [...best, ...rest].slice(0, MOST);
   const filter = page.filter(model);
   return [
-    button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", () => view.go(studyPath(page.id, `/compare?trials=${compared.join(",")}`)), { disabled: numbers.length < 2 }),
+    button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", () => view.go(studyPath(page.id, `/compare?trials=${compared(model, numbers).join(",")}`)), { disabled: numbers.length < 2 }),
     button("Show in table", () => view.go(studyPath(page.id, `/trials?filter=${encodeURIComponent(filter)}`)), {
-      disabled: filter === null, title: filter === null ? "the table's filter has no words for “not used”" : null,
+      disabled: filter === null, title: filter === null ? "the table's filter has no words for these brushes" : null,
     }),
     button("Clear", () => page.clear()),
   ];

@@ -2,12 +2,15 @@
 
 import { brushFrom, brushText, filterTerms, pickedBy } from "../../charts/brush.js";
 import { Parallel } from "../../charts/parallel.js";
+import { h } from "../../core/dom.js";
 import { plural } from "../../core/format.js";
 import * as view from "../../core/view.js";
 import { button, choice, toggle } from "./controls.js";
 
 const FIRST = 8; // parameters that have an axis unless all are asked for
+const MOST_TERMS = 20; // that the filter reads
 const RESULT = "objective";
+const KEYS = [["Tab", "to the next axis"], ["↑ ↓", "begin a brush, move it"], ["Shift ↑ ↓", "move its upper end"], ["N", "those that do not use it"], ["Delete", "take the brush away"], ["← →", "move the axis"]];
 
 export function brushing(host, page) {
   let model = null;
@@ -23,7 +26,7 @@ export function brushing(host, page) {
   const order = choice("order", "axes by");
   const all = toggle("axes", "all parameters");
   const clear = button("Clear brushes", () => page.clear());
-  chart.controls.append(order.element, all.element, clear);
+  chart.controls.append(order.element, all.element, clear, h("details", { class: "keys" }, h("summary", {}, "Keys"), KEYS.map(([key, words]) => h("div", {}, h("kbd", {}, key), ` ${words}`))));
   return {
     show(next) {
       model = next;
@@ -32,7 +35,7 @@ export function brushing(host, page) {
       all.element.hidden = model.params.length <= FIRST;
       const shown = axes(model);
       const brushes = brushesOf(shown);
-      page.brushed(brushes, numbers(model, brushes, pickedBy(brushes, shown, model.visible)), model);
+      if (!chart.dragged) page.brushed(brushes, numbers(model, brushes, pickedBy(brushes, shown, model.visible)), model);
       chart.note = note(model, shown);
       chart.update(figure(model, shown, brushes));
     },
@@ -64,8 +67,8 @@ function paths(model) {
 }
 
 function axes(model) {
-  const found = paths(model).map((path) => ({ ...model.axis(path), path, values: model.param(path), missing: "not used" }));
-  const { low, high } = model.window;
+  const found = paths(model).map((path) => ({ ...model.axis(path), path, values: model.placed(path), missing: "not used" }));
+  const { low, high } = model.shades;
   const values = model.results.map((value) => (value === null ? null : Math.min(high, Math.max(low, value))));
   return [...found, { path: RESULT, title: model.metric, log: false, numeric: true, choices: null, values, missing: "no result", domain: [low, high], best: model.maximize ? "high" : "low" }];
 }
@@ -78,16 +81,16 @@ export function brushValues(model, brushes) {
   return Object.fromEntries(all.map((path) => [`b.${path}`, brushes.has(path) ? brushText(brushes.get(path)) : null]));
 }
 
-/** The brushes as a filter of the table of trials, or null where it has no words for them. */
+/** Brushes and hidden states as a filter of the table of trials, or null where it has no words for them. */
 export function brushFilter(model, brushes) {
-  const terms = [];
+  const terms = [...model.hidden].filter((state) => /^\w+$/.test(state)).map((state) => `state != ${state}`);
   for (const [path, brush] of brushes) {
     const labels = [...new Set(model.param(path).filter((value) => value !== null).map(String))];
     const found = path === RESULT ? resultTerms(model, brush) : filterTerms(`params.${path}`, brush, labels);
     if (found === null) return null;
     terms.push(...found);
   }
-  return terms.join(" and ");
+  return terms.length > MOST_TERMS ? null : terms.join(" and ");
 }
 
 /** The end of the axis stands for all values beyond it. */
@@ -95,12 +98,12 @@ function resultTerms(model, brush) {
   const name = model.objective ? `values.${model.objective}` : "value";
   const found = filterTerms(name, brush, []);
   if (found === null) return null;
-  const open = model.maximize ? brush.low <= model.window.low : brush.high >= model.window.high;
+  const open = model.maximize ? brush.low <= model.shades.low : brush.high >= model.shades.high;
   return open ? found.slice(model.maximize ? 1 : 0, model.maximize ? 2 : 1) : found;
 }
 
 function figure(model, shown, brushes) {
-  const { low, high } = model.window;
+  const { low, high } = model.shades;
   return {
     axes: shown, indices: model.visible, trials: model.trials.number, goodness: model.indices.map((index) => model.goodness(index)),
     brushes, lines: (index) => model.lines(index), ends: model.maximize ? [low, high] : [high, low], metric: model.metric,
@@ -118,10 +121,10 @@ function move(model, path, by) {
 
 function note(model, shown) {
   const left = model.params.length - (shown.length - 1);
-  const said = ["One line a trial; the darker, the better (in dark mode: the brighter). Drag on an axis to brush it, click to take the brush away."];
-  if (model.outside) said.push(`Values far from the others stand at the end of the last axis.`);
+  const said = ["One line a trial; its colour says how good it is. Drag on an axis to brush it, click to take the brush away; labels and “not used” are clicked."];
+  if (model.shades.outside) said.push(`Values far from the others stand at the end of the last axis.`);
   if (left > 0) said.push(`${plural(left, "less important parameter")} left out.`);
-  return [...said, "With keys: Tab to an axis; ↑ ↓ brush and move, Shift ↑ ↓ change the upper end, N takes those not used, Delete clears, ← → move the axis."].join(" ");
+  return said.join(" ");
 }
 
 function rows(model) {

@@ -35,13 +35,13 @@ export function history(host, page) {
 
 function figure(model, page, zoom) {
   const by = view.get("by", "number");
-  const { title, at } = places(model, by);
+  const { title, at, whole = false } = places(model, by);
   const points = model.visible.map((index) => model.mark(index, at[index], model.value(index)));
   const line = best(model, at);
   const end = Math.max(...points.map((point) => point.x ?? 0));
   if (line.length && end > line.at(-1)[0]) line.push([end, line.at(-1)[1]]);
   const marked = model.best === null ? null : { x: at[model.best], y: model.results[model.best], trial: model.trials.number[model.best], text: `best: trial ${model.trials.number[model.best]}` };
-  return { model, x: { title, domain: zoom ?? undefined }, y: model.valueAxis, points: points.filter((point) => point.y !== null), line, steps: true, marked, selection: page.selection };
+  return { model, x: { title, whole, domain: zoom ?? undefined }, y: model.valueAxis, points: points.filter((point) => point.y !== null), line, steps: true, marked, selection: page.selection };
 }
 
 /** Where each trial lies on the x axis. */
@@ -57,7 +57,7 @@ function places(model, by) {
     const unit = clock(ends.reduce((last, end) => Math.max(last, end ?? 0), study.start) - study.start);
     return { title: `${unit.word} since the study began, when the trial ended`, at: ends.map((end) => (end === null ? null : (end - study.start) / unit.ms)) };
   }
-  return { title: "trial", at: trials.number };
+  return { title: "trial", at: trials.number, whole: true };
 }
 
 /** The best value so far in the order of the x axis; what counts are results, whether their state is shown or not. */
@@ -78,7 +78,7 @@ function zoomed() {
 
 function note(model) {
   const said = ["The line is the best result so far. A trial without result stands at the last value that was seen of it."];
-  if (model.outside) said.push(`${plural(model.outside, "trial")} with a value far from the others ${model.outside === 1 ? "lies" : "lie"} outside; “all values” shows ${model.outside === 1 ? "it" : "them"}.`);
+  if (model.window.outside) said.push(`${plural(model.window.outside, "trial")} with a value far from the others ${model.window.outside === 1 ? "lies" : "lie"} outside; “all values” shows ${model.window.outside === 1 ? "it" : "them"}.`);
   said.push("Drag along the axis to look closer.");
   return said.join(" ");
 }

@@ -1,6 +1,6 @@
 /** Knows how the objective lies over each parameter, and over two of them. */
 
-import { Contour } from "../../charts/contour.js";
+import { Contour, MOST } from "../../charts/contour.js";
 import { Points } from "../../charts/points.js";
 import { h } from "../../core/dom.js";
 import { plural } from "../../core/format.js";
@@ -33,7 +33,7 @@ function make(host, page, path) {
 }
 
 function show(model, page, path, chart) {
-  const values = model.param(path);
+  const values = model.placed(path);
   const axis = model.axis(path);
   const points = model.visible.filter((index) => has(values[index]) && model.value(index) !== null).map((index) => model.mark(index, axis.numeric ? values[index] : String(values[index]), model.value(index)));
   const used = model.visible.filter((index) => has(values[index])).length;
@@ -66,21 +66,25 @@ export function contour(host, page) {
       const y = others.includes(view.get("cy")) ? view.get("cy") : others[0];
       across.show(known.map((path) => [path, path]), x);
       up.show(others.map((path) => [path, path]), y);
-      chart.note = "Colour: smoothed results of trials nearby. Where no trial is near, nothing is known and nothing is drawn.";
-      chart.update(pair(model, page, x, y));
+      const data = pair(model, page, x, y);
+      const many = data.points.length > MOST ? ` Marks: every ${ordinal(Math.ceil(data.points.length / MOST))} of ${plural(data.points.length, "trial")}; all shape the field.` : "";
+      chart.note = `Colour: smoothed results of trials nearby. Where no trial is near, nothing is known and nothing is drawn.${many}`;
+      chart.update(data);
     },
   };
 }
 
 function pair(model, page, x, y) {
-  const [xs, ys] = [x, y].map((path) => (path === undefined ? [] : model.param(path)));
+  const [xs, ys] = [x, y].map((path) => (path === undefined ? [] : model.placed(path)));
   const [across, up] = [x, y].map((path) => model.axis(path));
   const value = (axis, raw) => (axis.numeric ? raw : String(raw));
   const points = model.visible
     .filter((index) => has(xs[index]) && has(ys[index]))
     .map((index) => model.mark(index, value(across, xs[index]), value(up, ys[index]), { result: model.results[index] }));
-  return { x: across, y: up, points, window: model.window, maximize: model.maximize, metric: model.metric, selection: page.selection, params: model.params.length };
+  return { x: across, y: up, points, window: model.shades, maximize: model.maximize, metric: model.metric, selection: page.selection, params: model.params.length };
 }
+
+const ordinal = (count) => (count === 2 ? "second" : count === 3 ? "third" : `${count}th`);
 
 /** A heading with a host for figures in two columns below it. */
 export function section(host, words, kind = "grid") {

@@ -35,7 +35,7 @@ function spans(model) {
     .filter((index) => trials.start[index] !== null)
     .map((index) => {
       const [from, end] = [trials.start[index], trials.end[index]];
-      return { from, to: Math.max(from, end ?? now), worker: trials.worker[index], state: trials.state[index], trial: trials.number[index], lines: () => model.lines(index) };
+      return { from, to: Math.max(from, end ?? now), worker: trials.worker[index] || null, state: trials.state[index], trial: trials.number[index], lines: () => model.lines(index) };
     })
     .sort((one, other) => one.from - other.from);
 }
@@ -87,7 +87,7 @@ export function costs(host, page) {
       const states = [...Object.keys(STATES), ...Object.keys(cost.seconds_by_state).filter((state) => !(state in STATES))];
       const bars = states.filter((state) => cost.seconds_by_state[state] > 0).map((state) => bar(`${look(state).word} trials`, cost.seconds_by_state[state], look(state).color));
       if (cost.saved_by_pruning) bars.push({ ...bar("saved by pruning (estimate)", cost.saved_by_pruning, "--pruned"), faint: true });
-      if (budget.seconds.limit) bars.push({ ...bar("budget that is left", Math.max(0, budget.seconds.limit - budget.seconds.used), "--soft"), faint: true });
+      if (budget.seconds.limit > budget.seconds.used) bars.push({ ...bar("budget that is left", budget.seconds.limit - budget.seconds.used, "--soft"), faint: true });
       chart.note = cost.saved_by_pruning ? `Outlined bars were not spent. ${cost.how}` : "";
       chart.update({ bars });
     },

@@ -13,6 +13,7 @@ export function top(host, model, chosen) {
   const { study, headline } = model.payload;
   const best = model.ranked().slice(0, OFFERED).map((index) => model.trials.number[index]);
   const offered = chosen?.length >= 2 ? chosen.slice(0, 50) : best.length >= 2 ? best : [];
+  const focused = host.contains(document.activeElement) ? document.activeElement.textContent : null;
   fill(
     host,
     h("div", { class: "heading" }, h("h1", {}, study.name), h("span", { class: "state" }, stateWord(study.state)), h("span", { class: "meta" }, when(study))),
@@ -20,9 +21,10 @@ export function top(host, model, chosen) {
     headline.length
       ? h("div", { class: "facts" }, h("p", { class: "lead" }, headline[0]), headline.slice(1).map((sentence) => h("p", {}, sentence)))
       : h("p", { class: "meta" }, "No trial has a result yet."),
-    h("div", { class: "tiles" }, tiles(model)),
+    h("div", { class: "tiles even" }, tiles(model)),
     links(study),
   );
+  if (focused) [...host.querySelectorAll("a")].find((link) => link.textContent === focused)?.focus({ preventScroll: true });
 }
 
 const stateWord = (state) => String(state).toLowerCase();
