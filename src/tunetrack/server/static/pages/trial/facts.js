@@ -15,7 +15,7 @@ export function tiles({ trial, study, model }) {
     "div",
     { class: "tiles" },
     study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
-    tile(planned ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
+    tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
     tile(duration(trial.seconds), "computing time"),
     parameters && tile(cell(parameters), "parameters of the model"),
     tile(moment(trial.start), `started${ended}`),
@@ -27,7 +27,7 @@ export function tiles({ trial, study, model }) {
 export function outcome({ trial, study }) {
   const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
   const same = trial.duplicate_of ?? null;
-  const text = trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
+  const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
@@ -60,17 +60,6 @@ export function config({ config: text }) {
 export function reproduce({ reproduce: steps }) {
   if (!steps?.length) return h("p", { class: "note" }, "No configuration was stored, so there is no command that repeats this trial.");
   return h("ol", { class: "steps" }, steps.map(({ what, command }) => h("li", {}, h("div", {}, what), copyable(command))));
-}
-
-/** Layers of the model, as far as they were stored. */
-export function layers({ model }) {
-  if (!model?.layers?.length) return h("p", { class: "note" }, "No table of layers was stored with this trial.");
-  const head = ["layer", "kind", "shape", "parameters"].map((text, index) => h("th", { scope: "col", class: index === 3 ? "n" : null }, text));
-  const row = ([name, kind, shape, parameters]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, kind), h("td", {}, cell(Array.isArray(shape) ? shape.join(" × ") : shape)), h("td", { class: "n" }, cell(parameters)));
-  return [
-    h("div", { class: "scroll low", tabindex: 0, role: "group", "aria-label": "layers of the model" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, model.layers.map(row)))),
-    h("p", { class: "note" }, [`${cell(model.parameters)} parameters`, model.flops ? `${number(model.flops, 3)} floating point operations per image` : ""].filter(Boolean).join(", "), "."),
-  ];
 }
 
 /** The run and its files in MLflow. */
