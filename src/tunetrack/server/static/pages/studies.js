@@ -26,7 +26,7 @@ export function studiesPage(host, { crumbs }) {
   let answer = null;
   const trouble = h("div", { "aria-live": "polite" }, h("p", { class: "meta" }, "Loading …"));
   const count = h("span", { class: "meta", "aria-live": "polite" });
-  const find = h("input", { type: "search", size: 28, placeholder: "name, experiment or state", "aria-label": "show studies that contain" });
+  const find = h("input", { type: "search", size: 28, placeholder: "name, experiment or state" });
   find.value = get("find");
   const below = h("div");
   const table = new Table(below, { caption: "Studies", kind: "stacked card", key: (study) => study.id, onsort: (by, order) => (set({ sort: by, order }), show()) });

@@ -8,7 +8,8 @@ import { studyPath, tabs } from "../core/tabs.js";
 import { target } from "../core/view.js";
 import { confusionSection } from "./trial/confusion.js";
 import { curvesSection } from "./trial/curves.js";
-import { config, files, layers, numbers, outcome, reproduce, searched, tiles } from "./trial/facts.js";
+import { config, files, numbers, outcome, reproduce, searched, tiles } from "./trial/facts.js";
+import { layers } from "./trial/layers.js";
 import { weightsSection } from "./trial/weights.js";
 
 /** The page; see app.js. */

@@ -62,17 +62,6 @@ export function reproduce({ reproduce: steps }) {
   return h("ol", { class: "steps" }, steps.map(({ what, command }) => h("li", {}, h("div", {}, what), copyable(command))));
 }
 
-/** Layers of the model, as far as they were stored. */
-export function layers({ model }) {
-  if (!model?.layers?.length) return h("p", { class: "note" }, "No table of layers was stored with this trial.");
-  const head = ["layer", "kind", "shape", "parameters"].map((text, index) => h("th", { scope: "col", class: index === 3 ? "n" : null }, text));
-  const row = ([name, kind, shape, parameters]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, kind), h("td", {}, cell(Array.isArray(shape) ? shape.join(" × ") : shape)), h("td", { class: "n" }, cell(parameters)));
-  return [
-    h("div", { class: "scroll low", tabindex: 0, role: "group", "aria-label": "layers of the model" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, model.layers.map(row)))),
-    h("p", { class: "note" }, [`${cell(model.parameters)} parameters`, model.flops ? `${number(model.flops, 3)} floating point operations per image` : ""].filter(Boolean).join(", "), "."),
-  ];
-}
-
 /** The run and its files in MLflow. */
 export function files({ artifacts, links }) {
   if (inFile()) return h("p", { class: "note" }, artifacts.length ? `On the tracking server: ${artifacts.map(({ name }) => name).join(", ")}.` : "No file was stored.");
