@@ -21,7 +21,7 @@ export class Contour extends Chart {
     const labels = fitted(points.map((point) => point.x), [0, width - 60], x);
     const bottom = height - 84 - (labels.kind === "band" ? roomBelow(labels.domain, labels.step) : 0);
     const down = fitted(points.map((point) => point.y), [bottom, 24], y);
-    const left = this.roomFor(down.ticks(5).map((tick) => down.text(tick)), 0.35 * width);
+    const left = this.roomLeft(down, 24, bottom, 0.35 * width);
     const box = { left, top: 24, right: width - 12, bottom };
     const across = fitted(points.map((point) => point.x), [box.left, box.right], x);
     const places = points.map((point) => ({ ...point, x: across(point.x) + shift(across, point.trial), y: down(point.y) + shift(down, point.trial + 0.5), at: [across(point.x), down(point.y)] }));
@@ -42,7 +42,7 @@ export class Contour extends Chart {
     const columns = across.kind === "band" ? across.domain.length : Math.round((box.right - box.left) / CELL);
     const rows = down.kind === "band" ? down.domain.length : Math.round((box.bottom - box.top) / CELL);
     const [wide, high] = [(box.right - box.left) / columns, (box.bottom - box.top) / rows];
-    const smooth = Math.min(0.06, Math.max(0.02, 0.17 * places.length ** -0.25));
+    const smooth = Math.min(0.06, Math.max(0.03, 0.17 * places.length ** -0.25));
     const near = places.filter((place) => place.result !== null).map(({ at, result }) => ({ x: (at[0] - box.left) / wide, y: (at[1] - box.top) / high, value: result }));
     const cells = field(near, { columns, rows, wideX: across.kind === "band" ? 0 : smooth * columns, wideY: down.kind === "band" ? 0 : smooth * rows });
     const shades = Array.from({ length: SHADES }, () => []);

@@ -17,7 +17,7 @@ export class Lines extends Chart {
     const { x, y, lines, domain = {} } = this.data;
     const [top, bottom] = [24, height - (x.title ? 42 : 26)];
     const down = fitted(domain.y ?? lines.flatMap((line) => line.ys), [bottom, top], y);
-    const left = this.roomFor(down.ticks(5).map((tick) => down.text(tick)));
+    const left = this.roomLeft(down, top, bottom);
     const names = lines.length <= 12 ? Math.min(130, Math.max(0, ...lines.map((line) => textWidth(line.name))) + 10) : 10;
     const box = { left, top, right: width - names, bottom };
     const across = fitted(domain.x ?? lines.flatMap((line) => line.xs), [box.left, box.right], { ...x, pad: x.pad ?? 0.01 });

@@ -26,7 +26,29 @@ export class Parallel extends Chart {
     this._canvases = [h("canvas", { "aria-hidden": "true" }), h("canvas", { "aria-hidden": "true" })];
   }
 
+  /** Draw this from now on; while somebody drags a brush, when they have let go. */
+  update(data) {
+    if (this._dragged) this._next = data;
+    else super.update(data);
+  }
+
+  /** Whether somebody drags a brush. */
+  get dragged() {
+    return this._dragged === true;
+  }
+
+  /** Called when a drag begins and when it has ended. */
+  set dragged(now) {
+    this._dragged = now;
+    if (now || !this._next) return;
+    const data = { ...this._next, brushes: this.brushes };
+    this._next = null;
+    super.update(data);
+    this.options.onbrush?.(new Map(this.brushes), this.picked, true);
+  }
+
   redraw() {
+    if (this._dragged) return;
     const focused = this.groups?.find((group) => group === document.activeElement)?.getAttribute("data-path");
     super.redraw();
     if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });

@@ -77,7 +77,9 @@ function onDown(chart, axis, group, event) {
     schedule(chart, null);
     if (moved) chart.brush(axis.path, chart.brushes.get(axis.path) ? brushAt(axis.scale, ...dragged(chart, hold, start, place(each))) : null, true);
     else chart.brush(axis.path, clicked(chart, axis, start, before), true);
+    chart.dragged = false;
   };
+  chart.dragged = true;
   group.setPointerCapture(event.pointerId);
   for (const [name, listener] of Object.entries({ pointermove: move, pointerup: over, pointercancel: over })) group.addEventListener(name, listener);
 }

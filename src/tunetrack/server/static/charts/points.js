@@ -21,7 +21,7 @@ export class Points extends Chart {
     const extra = labels.kind === "band" ? roomBelow(labels.domain, labels.step) : 0;
     const [top, bottom] = [24, height - (x.title ? 42 : 26) - extra];
     const down = fitted(vertical, [bottom, top], y);
-    const left = this.roomFor(down.ticks(5).map((tick) => down.text(tick)));
+    const left = this.roomLeft(down, top, bottom);
     const box = { left, top, right: width - 10, bottom };
     const across = fitted(horizontal, [box.left, box.right], x);
     this.yAxis(svg, down, box, y.title);

@@ -146,7 +146,7 @@ export class Chart {
 
   /** Lines and labels of an axis along the left of `box`; its title stands above it, so that nobody turns their head. */
   yAxis(svg, scale, box, title = "", count = null) {
-    const ticks = scale.ticks(count ?? Math.max(2, Math.floor((box.bottom - box.top) / 45)));
+    const ticks = scale.ticks(count ?? yCount(box.top, box.bottom));
     const group = s("g", { class: "axis" });
     for (const tick of ticks) {
       const y = scale(tick);
@@ -157,7 +157,12 @@ export class Chart {
     svg.append(group);
   }
 
-  /** Room at the left for the labels of a scale, pixels. */
+  /** Room at the left of an axis from `top` to `bottom` for its labels, pixels. */
+  roomLeft(scale, top, bottom, most = 150) {
+    return this.roomFor(scale.ticks(yCount(top, bottom)).map((tick) => scale.text(tick)), most);
+  }
+
+  /** Room for the longest of some texts, pixels. */
   roomFor(texts, most = 150) {
     return Math.min(most, Math.max(28, ...texts.map((text) => textWidth(text) + 12)));
   }
@@ -248,6 +253,8 @@ export class Chart {
     this._ring?.setAttribute("display", "none");
   }
 }
+
+const yCount = (top, bottom) => Math.max(2, Math.floor((bottom - top) / 45));
 
 /** The width of a text in the figures' font, pixels: an estimate that needs no layout. */
 export const textWidth = (text) => String(text).length * GLYPH;

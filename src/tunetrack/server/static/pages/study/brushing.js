@@ -35,7 +35,7 @@ export function brushing(host, page) {
       all.element.hidden = model.params.length <= FIRST;
       const shown = axes(model);
       const brushes = brushesOf(shown);
-      page.brushed(brushes, numbers(model, brushes, pickedBy(brushes, shown, model.visible)), model);
+      if (!chart.dragged) page.brushed(brushes, numbers(model, brushes, pickedBy(brushes, shown, model.visible)), model);
       chart.note = note(model, shown);
       chart.update(figure(model, shown, brushes));
     },
@@ -68,7 +68,7 @@ function paths(model) {
 
 function axes(model) {
   const found = paths(model).map((path) => ({ ...model.axis(path), path, values: model.placed(path), missing: "not used" }));
-  const { low, high } = model.window;
+  const { low, high } = model.shades;
   const values = model.results.map((value) => (value === null ? null : Math.min(high, Math.max(low, value))));
   return [...found, { path: RESULT, title: model.metric, log: false, numeric: true, choices: null, values, missing: "no result", domain: [low, high], best: model.maximize ? "high" : "low" }];
 }
@@ -98,12 +98,12 @@ function resultTerms(model, brush) {
   const name = model.objective ? `values.${model.objective}` : "value";
   const found = filterTerms(name, brush, []);
   if (found === null) return null;
-  const open = model.maximize ? brush.low <= model.window.low : brush.high >= model.window.high;
+  const open = model.maximize ? brush.low <= model.shades.low : brush.high >= model.shades.high;
   return open ? found.slice(model.maximize ? 1 : 0, model.maximize ? 2 : 1) : found;
 }
 
 function figure(model, shown, brushes) {
-  const { low, high } = model.window;
+  const { low, high } = model.shades;
   return {
     axes: shown, indices: model.visible, trials: model.trials.number, goodness: model.indices.map((index) => model.goodness(index)),
     brushes, lines: (index) => model.lines(index), ends: model.maximize ? [low, high] : [high, low], metric: model.metric,
@@ -122,7 +122,7 @@ function move(model, path, by) {
 function note(model, shown) {
   const left = model.params.length - (shown.length - 1);
   const said = ["One line a trial; its colour says how good it is. Drag on an axis to brush it, click to take the brush away; labels and “not used” are clicked."];
-  if (model.outside) said.push(`Values far from the others stand at the end of the last axis.`);
+  if (model.shades.outside) said.push(`Values far from the others stand at the end of the last axis.`);
   if (left > 0) said.push(`${plural(left, "less important parameter")} left out.`);
   return said.join(" ");
 }

@@ -3,6 +3,7 @@
 import { Lines } from "../../charts/lines.js";
 import { number, plural } from "../../core/format.js";
 import { load, SourceError } from "../../core/source.js";
+import { extent } from "../../core/scale.js";
 import * as view from "../../core/view.js";
 import { usefulWindow } from "../../core/window.js";
 import { choice } from "./controls.js";
@@ -70,7 +71,8 @@ function figure(model, history, trials, name, trouble) {
   const found = trials.filter((trial) => history[trial]?.values.some((value) => value !== null));
   const values = found.flatMap((trial) => history[trial].values.filter((value) => value !== null));
   const bad = /loss|seconds/.test(name) ? false : /accuracy/.test(name) ? true : null;
-  const window = view.get("all") ? { ...usefulWindow(values, null), low: Math.min(...values), high: Math.max(...values), outside: 0 } : usefulWindow(values, bad);
+  const [low, high] = extent(values);
+  const window = view.get("all") ? { low, high, outside: 0 } : usefulWindow(values, bad);
   const hold = (value) => (value === null ? null : Math.min(window.high, Math.max(window.low, value)));
   const lines = found.map((trial) => {
     const { steps, values: own } = history[trial];

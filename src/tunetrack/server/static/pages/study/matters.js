@@ -19,7 +19,7 @@ export function importance(host, page) {
     show(model) {
       const { params, trials } = model.payload.importance;
       const objective = model.study.objectives[0]?.metric;
-      chart.note = params ? `Share of the differences in ${objective} that a parameter explains, from ${plural(trials, "trial")}. Thin lines: where 9 of 10 bootstrap samples lie. A click shows the slice.` : "";
+      chart.note = params ? `Share of the differences in ${objective} that a parameter explains, from ${plural(trials, "trial")}. Thin lines: where 8 of 10 resampled studies lie. A click shows the slice.` : "";
       const bars = (params ?? []).map(({ path, share, low, high }) => ({
         key: path, name: path, value: share, low, high, text: percent(share), lines: [path, `explains ${percent(share, 1)}`, ...spread(low, high, (value) => percent(value, 1))],
       }));
@@ -49,7 +49,7 @@ export function interactions(host, page) {
   };
 }
 
-const spread = (low, high, text) => (low === null || low === undefined ? [] : [`bootstrap ${text(low)} to ${text(high)}`]);
+const spread = (low, high, text) => (low === null || low === undefined ? [] : [`8 of 10 resampled studies: ${text(low)} to ${text(high)}`]);
 
 function choose(page, [a, b]) {
   view.set({ cx: a, cy: b });

@@ -2,6 +2,7 @@
 
 import { duration, number } from "../../core/format.js";
 import { look } from "../../core/marks.js";
+import { extent } from "../../core/scale.js";
 import * as view from "../../core/view.js";
 import { usefulWindow } from "../../core/window.js";
 
@@ -24,9 +25,9 @@ export class Model {
     this.places = new Map(payload.trials.number.map((trial, index) => [trial, index]));
     this.params = byImportance(payload);
     this.best = this._best();
-    const window = usefulWindow(this.visible.map((index) => this.value(index)), this.maximize);
-    this.window = view.get("all") ? { ...usefulAll(this.visible.map((index) => this.value(index))), outside: 0 } : window;
-    this.outside = window.outside;
+    this.window = this._window((index) => this.value(index));
+    // Colours tell results apart; what was seen of trials that were stopped early would take most of them.
+    this.shades = this._window((index) => this.results[index]);
   }
 
   /** The result of a trial, or the last value that was seen of one without result; null where there is neither. */
@@ -34,11 +35,11 @@ export class Model {
     return this.results[index] ?? (this.objective === 0 ? this.trials.provisional[index] : null) ?? null;
   }
 
-  /** How good a result is within the useful window: 0 the worst, 1 the best, null where there is none. */
+  /** How good a result is among the results: 0 the worst, 1 the best, null where there is none. */
   goodness(index) {
     const value = this.results[index];
     if (value === null) return null;
-    const { low, high } = this.window;
+    const { low, high } = this.shades;
     const share = high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 1;
     return this.maximize ? share : high > low ? 1 - share : 1;
   }
@@ -101,6 +102,14 @@ export class Model {
     return indices.filter((index) => this.results[index] !== null).sort((one, other) => sign * (this.results[one] - this.results[other]) || one - other);
   }
 
+  /** The stretch of values that is shown. */
+  _window(value) {
+    const values = this.visible.map(value).filter((each) => each !== null);
+    if (!view.get("all") || !values.length) return usefulWindow(values, this.maximize);
+    const [low, high] = extent(values);
+    return { low, high, outside: 0 };
+  }
+
   _best() {
     const known = this.payload.best_so_far[this.objective] ?? [];
     return known.length ? known.at(-1) : null;
@@ -111,10 +120,4 @@ export class Model {
 export function byImportance(payload) {
   const shares = new Map((payload.importance.params ?? []).map((each) => [each.path, each.share]));
   return [...payload.study.params].sort((one, other) => (shares.get(other.path) ?? -1) - (shares.get(one.path) ?? -1));
-}
-
-function usefulAll(values) {
-  const known = values.filter((value) => value !== null);
-  if (!known.length) return { low: 0, high: 1 };
-  return { low: known.reduce((one, other) => Math.min(one, other)), high: known.reduce((one, other) => Math.max(one, other)) };
 }

@@ -81,7 +81,7 @@ function pair(model, page, x, y) {
   const points = model.visible
     .filter((index) => has(xs[index]) && has(ys[index]))
     .map((index) => model.mark(index, value(across, xs[index]), value(up, ys[index]), { result: model.results[index] }));
-  return { x: across, y: up, points, window: model.window, maximize: model.maximize, metric: model.metric, selection: page.selection, params: model.params.length };
+  return { x: across, y: up, points, window: model.shades, maximize: model.maximize, metric: model.metric, selection: page.selection, params: model.params.length };
 }
 
 const ordinal = (count) => (count === 2 ? "second" : count === 3 ? "third" : `${count}th`);
