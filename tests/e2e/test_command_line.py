@@ -38,7 +38,15 @@ def test_run_list_show_and_report(home: Path, tmp_path: Path) -> None:
     assert [(row["name"], row["state"], row["finished"]) for row in listed] == [("tiny", "COMPLETE", 2)]
     report = command("report", "tiny", "--home", home)
     assert report.returncode == 0, report.stderr
-    assert (home / "tiny.html").read_text().lstrip().lower().startswith("<!doctype html")
+    assert '<script type="importmap">' in (home / "tiny.html").read_text()
+    printed = command("report", "tiny", "--home", home, "--format", "print", "--figures", tmp_path / "figures")
+    assert printed.returncode == 0, printed.stderr
+    assert "<script" not in (home / "tiny-print.html").read_text()
+    assert f"files in {tmp_path / 'figures'}" in printed.stdout
+    assert {"history.svg", "history.png"} <= {file.name for file in (tmp_path / "figures").iterdir()}
+    data = command("report", "tiny", "--home", home, "--format", "json", "--out", tmp_path / "tiny.json")
+    assert data.returncode == 0, data.stderr
+    assert [trial["number"] for trial in json.loads((tmp_path / "tiny.json").read_text())["trials"]] == [0, 1]
 
 
 def test_train_is_a_study_of_one_trial(home: Path, tmp_path: Path) -> None:
@@ -184,12 +192,14 @@ def test_serve_prints_the_links_and_ends_with_a_signal(home: Path, tmp_path: Pat
         text=True,
     )
     assert child.stdout is not None
-    lines = [child.stdout.readline().strip() for _ in range(3)]
-    assert lines[1] == "tiny"
-    assert "workflowType=machine_learning" in lines[2]
-    assert "viewStateShareKey=" in lines[2]
-    base = lines[2].split("/#/")[0]
-    assert requests.get(f"{base}/health", timeout=10).ok
+    lines = [child.stdout.readline().strip() for _ in range(5)]
+    base = lines[1].removeprefix("Studies: ").removesuffix("/tunetrack/")
+    assert (base in lines[0], lines[2]) == (True, "tiny")
+    assert lines[4].startswith(f"in MLflow: {base}/#/experiments/")
+    assert "viewStateShareKey=" in lines[4]
+    assert requests.get(lines[3], timeout=10).headers["content-type"] == "text/html; charset=utf-8"
+    study = requests.get(lines[3].replace("/tunetrack/", "/tunetrack/api/"), timeout=30).json()
+    assert (study["study"]["name"], study["trials"]["state"]) == ("tiny", ["COMPLETE"])
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 0, errors

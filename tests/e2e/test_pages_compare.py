@@ -168,7 +168,9 @@ def rows(page: Any) -> dict[str, list[str]]:
     table = page.locator("table.compared").first
     found = {}
     for line in table.locator("tbody tr:not(.group)").all():
-        found[line.locator("th").inner_text()] = [" ".join(text.split()) for text in line.locator("td").all_inner_texts()]
+        found[line.locator("th").inner_text()] = [
+            " ".join(text.split()) for text in line.locator("td").all_inner_texts()
+        ]
     return found
 
 

@@ -67,9 +67,7 @@ def _best(table: StudyTable) -> list[int]:
     return complete[:BEST]
 
 
-def _others(
-    reader: StudyReader, views: Views, now: Versioned, best: Sequence[int]
-) -> Iterator[tuple[str, Any, str]]:
+def _others(reader: StudyReader, views: Views, now: Versioned, best: Sequence[int]) -> Iterator[tuple[str, Any, str]]:
     """Path below the study, answer, and what it is; the most important first."""
     if len(best) >= FEWEST_COMPARED:
         yield "/compare", views.compare(now, best), "the comparison of the best trials"

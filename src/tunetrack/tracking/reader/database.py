@@ -107,7 +107,11 @@ class DatabaseSource(Source):
             .join(kind, kind.c.run_uuid == RUNS.c.run_uuid)
             .where(_active(RUNS))
         )
+        if len(by_id) <= _BOUND:
+            children = children.where(parent.c.value.in_(list(by_id)))
         found: dict[str, list[StoredRun]] = {run_id: [] for run_id in by_id}
+        if not found:
+            return found
         with self._connected() as connection:
             parents = {row[0]: (str(row[1]), row[2]) for row in connection.execute(children)}
             ids = children.with_only_columns(RUNS.c.run_uuid)

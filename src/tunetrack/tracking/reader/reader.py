@@ -93,16 +93,18 @@ class StudyReader:
                 return self._listed[1]
             studies = self._source.studies()
             views = self._source.views(list(dict.fromkeys(study.experiment_id for study in studies)))
-            runs = self._source.overviews(studies)
+            with self._opening:
+                unread = [study for study in studies if study.run_id not in self._known]
+            runs = self._source.overviews(unread) or {}
             found = []
             for study in studies:
-                key = view_id(study.experiment_id, study.info.name)
-                if runs is not None:
+                if study.run_id in runs:
                     trials: Sequence[TrialRow] = [trial_row(run, study.info) for run in runs[study.run_id]]
                 elif (whole := self._look(study.run_id)) is not None:
                     trials = whole.table.trials
                 else:
                     continue
+                key = view_id(study.experiment_id, study.info.name)
                 found.append(overview(study, trials, key if (study.experiment_id, key) in views else None))
             if pulse is not None:
                 self._listed = (pulse, tuple(found))
