@@ -15,7 +15,7 @@ export function choice(key, words, { clears = [] } = {}) {
     const now = JSON.stringify(options);
     if (now !== before) fill(select, options.map(([value, text]) => h("option", { value }, text)));
     before = now;
-    select.value = chosen;
+    select.value = options.some(([value]) => value === chosen) ? chosen : first;
   }
   return { element: h("label", {}, words, select), show };
 }

@@ -87,8 +87,8 @@ function figure(model, history, trials, name, trouble) {
 }
 
 function note({ lines, outside, lacking }, which) {
-  const words = { best: "best trials", last: "latest trials", picked: "best of those picked out" }[which] ?? "best trials";
-  const said = lines.length ? [`The ${lines.length} ${words}. A mark at the end: the trial was stopped there, or is still running.`] : [];
+  const words = { last: "the latest", picked: "the best of those picked out" }[which] ?? "the best";
+  const said = lines.length ? [`${plural(lines.length, "trial")}: ${words}. A mark at the end: the trial was stopped there, or is still running.`] : [];
   if (outside) said.push(`${plural(outside, "value")} far from the others held at the edge.`);
   if (view.inFile() && lines.length && lacking) said.push("The curves of the others are on the tracking server.");
   return said.join(" ");
