@@ -38,7 +38,15 @@ def test_run_list_show_and_report(home: Path, tmp_path: Path) -> None:
     assert [(row["name"], row["state"], row["finished"]) for row in listed] == [("tiny", "COMPLETE", 2)]
     report = command("report", "tiny", "--home", home)
     assert report.returncode == 0, report.stderr
-    assert (home / "tiny.html").read_text().lstrip().lower().startswith("<!doctype html")
+    assert '<script type="importmap">' in (home / "tiny.html").read_text()
+    printed = command("report", "tiny", "--home", home, "--format", "print", "--figures", tmp_path / "figures")
+    assert printed.returncode == 0, printed.stderr
+    assert "<script" not in (home / "tiny-print.html").read_text()
+    assert f"files in {tmp_path / 'figures'}" in printed.stdout
+    assert {"history.svg", "history.png"} <= {file.name for file in (tmp_path / "figures").iterdir()}
+    data = command("report", "tiny", "--home", home, "--format", "json", "--out", tmp_path / "tiny.json")
+    assert data.returncode == 0, data.stderr
+    assert [trial["number"] for trial in json.loads((tmp_path / "tiny.json").read_text())["trials"]] == [0, 1]
 
 
 def test_train_is_a_study_of_one_trial(home: Path, tmp_path: Path) -> None:

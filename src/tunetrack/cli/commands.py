@@ -224,22 +224,29 @@ def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | No
 
 @click.command()
 @click.argument("study")
-@options.page_format
+@options.report_format
 @click.option("--beside", multiple=True, metavar="STUDY", help="Compare it with the same reference. May be repeated.")
 @options.page_output
+@options.figures
 @options.home
 @options.tracking_uri
-def report(study: str, form: str, beside: tuple[str, ...], output: Path | None, **rest: Any) -> None:
-    """Write a study's report: one HTML file, also put into its MLflow run, or Markdown with its figure beside it."""
-    from tunetrack.api.reports import write_markdown, write_report
+def report(study: str, form: Any, beside: tuple[str, ...], output: Path | None, **rest: Any) -> None:
+    """Write a study's report.
+
+    html: all pages in one file, also put into its MLflow run; print: one page that prints well; markdown: a page with
+    its figure beside it; json: the numbers.
+    """
+    from tunetrack.api.reports import write_figures, write_markdown, write_report
     from tunetrack.study.place import Place
 
-    if beside and form == "html":
+    if beside and form != "markdown":
         raise click.UsageError("--beside needs --format markdown")
     place = Place(rest["home"], rest["tracking_uri"])
     markdown = form == "markdown"
-    written = write_markdown(study, place, output, beside) if markdown else write_report(study, place, output)
+    written = write_markdown(study, place, output, beside) if markdown else write_report(study, place, output, form)
     click.echo(f"Report: {written}")
+    if rest["figures"] is not None:
+        click.echo(f"Figures: {len(write_figures(study, place, rest['figures']))} files in {rest['figures']}")
 
 
 @click.command()

@@ -12,12 +12,14 @@ __all__ = [
     "RUN_ID",
     "backend_store_uri",
     "data_dir",
+    "figures",
     "home",
     "json_flag",
     "overrides",
     "page_format",
     "page_output",
     "place_options",
+    "report_format",
     "seconds",
     "tracking_uri",
     "trials",
@@ -155,6 +157,20 @@ overrides: Decorator = click.option(
 )
 page_format: Decorator = click.option(
     "--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True
+)
+report_format: Decorator = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "print", "markdown", "json"]),
+    default="html",
+    show_default=True,
+)
+figures: Decorator = click.option(
+    "--figures",
+    type=OptionalPath(path_type=Path, file_okay=False),
+    default=None,
+    metavar="FOLDER",
+    help="Write the figures there, too, each as SVG and PNG.",
 )
 page_output: Decorator = click.option(
     "--output",

@@ -45,7 +45,10 @@ pre { background: #f7f8fa; border: 1px solid #e4e7eb; padding: .8rem 1rem; overf
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 summary { cursor: pointer; padding: .3rem 0; }
 @media (max-width: 560px) { main { padding: 18px 12px 40px; } h1 { font-size: 1.35rem; } .lead { font-size: 1.08rem; } }
-@media print { .scroll { overflow: visible; } figure img { min-width: 0; } details > pre { display: block; } }
+@media print { .scroll { overflow: visible; } figure img { min-width: 0; } details > pre { display: block; }
+  main { padding: 0; max-width: none; } table { font-size: .6rem; } th, td { padding: .2rem .25rem; }
+  td.t, td.long { min-width: 0; } th { overflow-wrap: anywhere; } pre { white-space: pre-wrap; }
+  figure, tr, .facts { break-inside: avoid; } h2, caption { break-after: avoid; } }
 """.strip()
 
 #: What must be encoded in a data URI that stands in a double-quoted attribute; shorter than base64, above all where

@@ -1,0 +1,101 @@
+/** Knows the plain facts of one trial: outcome, values, settings, commands, files. */
+
+import { h } from "../../core/dom.js";
+import { cell, duration, moment, number, objectiveText } from "../../core/format.js";
+import { studyPath } from "../../core/tabs.js";
+import { inFile, target } from "../../core/view.js";
+
+/** Small boxes with the numbers that people look for first. */
+export function tiles({ trial, study, model }) {
+  const tile = (value, words) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, words));
+  const planned = trial.params["trainer.epochs"];
+  const ended = trial.end ? `; ended ${moment(trial.end)}` : trial.state === "RUNNING" ? "; still running" : "";
+  const parameters = model?.parameters ?? trial.metrics["model/parameters"];
+  return h(
+    "div",
+    { class: "tiles" },
+    study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
+    tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
+    tile(duration(trial.seconds), "computing time"),
+    parameters && tile(cell(parameters), "parameters of the model"),
+    tile(moment(trial.start), `started${ended}`),
+    trial.worker && tile(trial.worker, "worker"),
+  );
+}
+
+/** Why it ended as it did, where there is something to say. */
+export function outcome({ trial, study }) {
+  const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
+  const same = trial.duplicate_of ?? null;
+  const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
+  return [
+    text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
+    same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
+  ];
+}
+
+/** The searched parameters with this trial's values, and the other settings on demand. */
+export function searched({ trial, searched: paths }) {
+  const others = Object.keys(trial.params).filter((path) => !paths.includes(path) && trial.params[path] !== null);
+  const line = (path) => [path, settingText(trial.params[path] ?? null)];
+  return [
+    list(paths.map(line), "This study searches no parameter."),
+    others.length > 0 && h("details", { class: "help" }, h("summary", {}, `${others.length} more settings`), list(others.map(line), "")),
+  ];
+}
+
+/** Final numbers of all metrics but those of the weights, which have figures. */
+export function numbers({ trial }) {
+  const names = Object.keys(trial.metrics).sort();
+  return list(names.map((name) => [name, cell(trial.metrics[name])]), "No metric was recorded.");
+}
+
+/** The configuration as the file that was stored. */
+export function config({ config: text }) {
+  if (text) return h("pre", { tabindex: 0, "aria-label": "configuration", class: "config" }, text);
+  return h("p", { class: "note" }, "No configuration file was stored; its settings stand under “Searched parameters”.");
+}
+
+/** Commands that make the same trial again, each with a button that copies it. */
+export function reproduce({ reproduce: steps }) {
+  if (!steps?.length) return h("p", { class: "note" }, "No configuration was stored, so there is no command that repeats this trial.");
+  return h("ol", { class: "steps" }, steps.map(({ what, command }) => h("li", {}, h("div", {}, what), copyable(command))));
+}
+
+/** The run and its files in MLflow. */
+export function files({ artifacts, links }) {
+  if (inFile()) return h("p", { class: "note" }, artifacts.length ? `On the tracking server: ${artifacts.map(({ name }) => name).join(", ")}.` : "No file was stored.");
+  return [
+    links.mlflow_run && h("p", {}, h("a", { href: links.mlflow_run }, "This run in MLflow")),
+    artifacts.length ? h("ul", { class: "files" }, artifacts.map(({ name, url }) => h("li", {}, h("a", { href: url }, name)))) : h("p", { class: "note" }, "No file was stored."),
+  ];
+}
+
+// Whole settings such as a seed have no separators: they are typed again as they stand here.
+function settingText(value) {
+  if (value === null) return h("span", { class: "note" }, "not used");
+  return typeof value === "number" && !Number.isInteger(value) ? number(value, 6) : String(value);
+}
+
+function list(rows, empty) {
+  if (!rows.length) return h("p", { class: "note" }, empty);
+  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function copyable(command) {
+  const text = h("pre", {}, command);
+  const said = h("span", { class: "note", role: "status" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(command);
+      said.textContent = "copied";
+    } catch (error) {
+      // Without https, and inside sandboxed frames, there is no clipboard.
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      getSelection().selectAllChildren(text);
+      said.textContent = "marked: copy it with Ctrl+C";
+    }
+    setTimeout(() => (said.textContent = ""), 4000);
+  };
+  return h("div", { class: "copyable" }, text, h("button", { type: "button", class: "tool", "aria-label": `copy: ${command}`, onclick: copy }, "Copy"), said);
+}
