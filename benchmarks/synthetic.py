@@ -265,7 +265,7 @@ def write_normally(store: TrackingStore, study: StudyRun, trials: Iterable[Plan]
             trial.log_metrics(epoch, step)
         trial.finish(plan.outcome, TrialArtifacts(curves=False))
         study.flush()
-        store.client.set_tag(trial.run_id, Tag.WORKER, plan.worker)
+        store.client.set_tag(trial.run_id, Tag.TRIAL_WORKER, plan.worker)
 
 
 @dataclass
@@ -334,7 +334,7 @@ def _gather(rows: _Rows, plan: Plan, study: StudyRun, place: tuple[str, str, str
         Tag.TRIAL_REASON: plan.outcome.reason,
         Tag.PARENT: study.run_id,
         Tag.SOURCE_NAME: "tunetrack",
-        Tag.WORKER: plan.worker,
+        Tag.TRIAL_WORKER: plan.worker,
     }
     if plan.outcome.duplicate_of is not None:
         tags[Tag.TRIAL_DUPLICATE_OF] = str(plan.outcome.duplicate_of)

@@ -255,7 +255,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         health=_health(tags),
         name=run.name,
         epochs=run.epochs or None,
-        worker=tags.get(Tag.WORKER, ""),
+        worker=tags.get(Tag.TRIAL_WORKER, ""),
     )
 
 

@@ -27,14 +27,14 @@ from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.study_info import StudyInfo
 from tunetrack.tracking.view_charts import charts, sections
 
-__all__ = ["VERIFIED_VERSIONS", "VIEW_TAG_PREFIX", "SavedView", "view_id", "view_state", "view_url", "write_view"]
+__all__ = ["VERIFIED_VERSIONS", "SavedView", "view_id", "view_state", "view_url", "write_view"]
 
 _log = logging.getLogger(__name__)
 
 #: MLflow versions, as (major, minor), whose UI was tested with this format.
 VERIFIED_VERSIONS = ((3, 17),)
 
-VIEW_TAG_PREFIX = "mlflow.sharedViewState."
+_TAG_PREFIX = "mlflow.sharedViewState."
 #: MLflow refuses experiment tags beyond this many characters.
 _TAG_LIMIT = 5000
 
@@ -104,7 +104,7 @@ def write_view(store: ViewStore, info: StudyInfo, experiment_id: str) -> SavedVi
             skipped = f"the saved view of {info.name!r} is too large for an experiment tag ({len(tag)} characters)"
             _log.warning("%s", skipped)
             return SavedView(experiment_id, None, skipped)
-        store.client.set_experiment_tag(experiment_id, VIEW_TAG_PREFIX + key, tag)
+        store.client.set_experiment_tag(experiment_id, _TAG_PREFIX + key, tag)
     return SavedView(experiment_id, key)
 
 

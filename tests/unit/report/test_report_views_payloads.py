@@ -37,7 +37,7 @@ from tunetrack.tracking.reader import StudyReader, Versioned
 @pytest.fixture
 def views(store: TrackingStore, tmp_path: Path) -> Iterator[tuple[Views, Versioned]]:
     run = small_study(store, tmp_path)
-    store.client.set_tag(read_run(store, run.run_id, 1), Tag.WORKER, "host-1")
+    store.client.set_tag(read_run(store, run.run_id, 1), Tag.TRIAL_WORKER, "host-1")
     reader = StudyReader(store)
     yield Views(reader), reader.table(run.run_id)
     reader.close()

@@ -64,7 +64,7 @@ def busy_study(store: TrackingStore, artifacts: Path, experiment: str = "images"
     study.open_trial(2, PARAMS, name="hidden by a crash").finish(TrialOutcome(TrialState.FAILED, reason="again"))
     deleted = study.open_trial(7, PARAMS)
     study.flush()
-    store.client.set_tag(study.open_trial(8, {}).run_id, Tag.WORKER, "host-1")
+    store.client.set_tag(study.open_trial(8, {}).run_id, Tag.TRIAL_WORKER, "host-1")
     store.client.delete_run(deleted.run_id)
     store.client.create_run(study.experiment_id, run_name="somebody else's")
     return study

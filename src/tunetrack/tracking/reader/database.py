@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Select, Table, and_, or_, select
 from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.reader.source import Changes, Head, Source, must_read
 from tunetrack.tracking.rows import EPOCH_METRIC, StoredRun, StudyRow, newest_studies, study_row
-from tunetrack.tracking.views import VIEW_TAG_PREFIX
+from tunetrack.tracking.views import _TAG_PREFIX as VIEW_TAG_PREFIX
 
 __all__ = ["DatabaseSource"]
 
@@ -36,7 +36,7 @@ _BOUND = 500
 _PATIENCE = 30.0
 #: What an overview needs to know of a trial.
 _OVERVIEW_TAGS = (Tag.TRIAL_NUMBER, Tag.TRIAL_STATE, Tag.TRIAL_DUPLICATE_OF)
-_TRIAL_TAGS = (*_OVERVIEW_TAGS, Tag.TRIAL_REASON, Tag.WORKER, Tag.WEIGHT_HEALTH)
+_TRIAL_TAGS = (*_OVERVIEW_TAGS, Tag.TRIAL_REASON, Tag.TRIAL_WORKER, Tag.WEIGHT_HEALTH)
 _SECONDS = "train_seconds"
 
 RUNS: Table = SqlRun.__table__
