@@ -15,7 +15,10 @@ process's own computing, which other work on the machine does not lengthen):
 * `dashboard`: what optuna-dashboard answers for a study of as many trials and intermediate values in an Optuna storage,
   where it is installed.
 
-`served` measures the same over HTTP: `python benchmarks/views.py --url http://127.0.0.1:5000 --study ID` prints it.
+* `http`: the same over a real server that has just started, by address: until the first byte, and until the last one.
+  `first_answer` of `study` is the cold one; its later ones come out of the server's memory.
+
+`python benchmarks/views.py --url http://127.0.0.1:5000 --study ID` prints `http` of a server that runs already.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,6 +44,7 @@ from optuna.storages._rdb import models
 from synthetic import Size, info, plans, write_study
 
 from tunetrack.report.views import PageQuery, Views
+from tunetrack.server import ServerSpec, running_server
 from tunetrack.spec import TrialState
 from tunetrack.tracking import TrackingStore, connect
 from tunetrack.tracking.reader import StudyReader
@@ -232,8 +237,8 @@ def served(base_url: str, study: str, rounds: int = 5) -> dict[str, Any]:
             answer.raise_for_status()
             return first, time.perf_counter() - begin, answer
 
-        def timed(path: str, **headers: str) -> dict[str, Any]:
-            asked = [ask(path, **headers) for _ in range(rounds + 1)]
+        def timed(paths: Callable[[int], str], **headers: str) -> dict[str, Any]:
+            asked = [ask(paths(number), **headers) for number in range(rounds + 1)]
             return {
                 "first_answer": [round(value, 4) for value in asked[0][:2]],
                 "first_byte": spread([each[0] for each in asked[1:]], 4),
@@ -242,13 +247,16 @@ def served(base_url: str, study: str, rounds: int = 5) -> dict[str, Any]:
                 "bytes_sent": int(asked[-1][2].headers.get("Content-Length", 0)),
             }
 
-        found = {"study": timed(f"/{study}")}
-        numbers = ask(f"/{study}/trials?filter=state = COMPLETE&size=50")[2].json()["rows"]
-        trials = ",".join(str(row["number"]) for row in numbers)
-        found["not_modified"] = timed(f"/{study}", **{"If-None-Match": ask(f"/{study}")[2].headers["ETag"]})
-        found["table_page"] = timed(f"/{study}/trials?sort=values.0&order=desc&size=50&filter={PAGE.filter}")
-        found["compare"] = timed(f"/{study}/compare?trials={trials}")
-        found["studies"] = timed("")
+        found = {"study": timed(lambda _: f"/{study}")}
+        tag = ask(f"/{study}")[2].headers["ETag"]
+        found["not_modified"] = timed(lambda _: f"/{study}", **{"If-None-Match": tag})
+        # What was asked for once is given out of memory; so every page, and every comparison, is another one.
+        page = f"/{study}/trials?sort=values.0&order=desc&size=50&filter={PAGE.filter}&page="
+        found["table_page"] = timed(lambda number: f"{page}{number}")
+        rows = ask(f"/{study}/trials?filter=state = COMPLETE&size=500")[2].json()["rows"]
+        trials = [str(row["number"]) for row in rows]
+        found["compare"] = timed(lambda number: f"/{study}/compare?trials={','.join(trials[number : number + 50])}")
+        found["studies"] = timed(lambda _: "")
         return found
 
 
@@ -271,6 +279,8 @@ def main() -> None:
                 sizes = one_round(store, study, clock)
                 print({name: round(values[-1], 3) for name, values in clock.times.items()}, flush=True)
             beside_mlflow(store, study, clock)
+        with running_server(ServerSpec(Path(folder), port=0, environment=dict(os.environ))) as server:
+            over_http = served(server.base_url, study)
         beside = dashboard(size, Path(folder), options.rounds)
     summary = clock.summary()
     result: dict[str, Any] = {
@@ -283,6 +293,7 @@ def main() -> None:
         **summary,
         **sizes,
         "mlflow_all_to_cold_cpu": round(summary["mlflow_all_cpu"]["median"] / summary["cold_cpu"]["median"], 2),
+        "http": over_http,
         "dashboard": beside,
     }
     target = ROOT / "benchmarks" / "results" / "views.json"
