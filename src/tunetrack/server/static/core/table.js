@@ -74,7 +74,7 @@ export class Table {
       "tr",
       {
         tabindex: key === this._walked ? 0 : -1, "data-place": `row:${key}`, class: picked ? "chosen" : null,
-        "aria-selected": this._chooses() ? String(picked) : null, onfocus: () => (this._walked = key),
+        onfocus: () => (this._walked = key),
       },
       this._chooses() && this._box(key, picked, this.options.name(row)),
       cells,

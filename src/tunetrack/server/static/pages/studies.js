@@ -121,5 +121,6 @@ function when(study) {
 }
 
 function links({ links: { mlflow_run: run, saved_view: saved } }) {
+  if (inFile()) return "–"; // where the server is, a file does not know
   return h("div", { class: "whole" }, run && h("a", { href: run }, "run"), run && saved && " · ", saved && h("a", { href: saved }, "charts"));
 }

@@ -45,7 +45,7 @@ class TrialsPage {
       onchoose: (keys) => this.choose(keys),
     });
     this.below.prepend(h("p", { class: "meta loading" }, "Loading …"));
-    fill(host, this.head, this.trouble, h("div", { class: "bar" }, this.search(), this.csv, this.menu), this.mistake, this.help, h("div", { class: "bar" }, this.chips), h("div", { class: "bar" }, this.pages, this.picked), this.below);
+    fill(host, this.head, this.trouble, h("div", { class: "bar" }, this.search(), this.csv, this.menu), this.mistake, this.help, h("div", { class: "bar" }, this.chips), h("div", { class: "bar" }, this.pages, this.picked), this.below, h("p", { class: "note" }, "Keys in the table: ↑ and ↓ walk the rows, the space bar chooses one, Enter opens it."));
   }
 
   /** The box of the filter, or why there is none. */

@@ -15,7 +15,7 @@ export function tiles({ trial, study, model }) {
     "div",
     { class: "tiles" },
     study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
-    tile(planned ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
+    tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
     tile(duration(trial.seconds), "computing time"),
     parameters && tile(cell(parameters), "parameters of the model"),
     tile(moment(trial.start), `started${ended}`),
@@ -27,7 +27,7 @@ export function tiles({ trial, study, model }) {
 export function outcome({ trial, study }) {
   const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
   const same = trial.duplicate_of ?? null;
-  const text = trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
+  const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),

@@ -101,6 +101,6 @@ function drawRidge(chart, weights, tensor, choices) {
   const found = weights.histogram && tensor ? histogram(weights, tensor) : { rows: [] };
   const { rows, low, high, relative, outside, leftOut } = found;
   const what = choices.find(([key]) => key === tensor)?.[1] ?? "";
-  chart.note = [`${what[0]?.toUpperCase() ?? ""}${what.slice(1)}, each record by its own highest bin.`, outside >= 0.001 && `${percent(outside, 1)} lie beyond these ends at the last record.`, leftOut && `${plural(leftOut, "tensor")} with other ends left out.`].filter(Boolean).join(" ");
+  chart.note = [`${what.replace(/^all/, "All")}; each record by its own highest bin.`, outside >= 0.001 && `${percent(outside, 1)} lie beyond these ends at the last record.`, leftOut && `${plural(leftOut, "tensor")} with other ends left out.`].filter(Boolean).join(" ");
   chart.update({ rows: rows.map(({ epoch, counts }) => ({ name: epoch === 0 ? "start" : `epoch ${epoch}`, counts })), low, high, title: relative ? "weight / root mean square of the initial weights" : "weight" });
 }
