@@ -101,14 +101,16 @@ export class Parallel extends Chart {
   _axis(axis, x, head) {
     const { top, bottom } = this.box;
     const range = axis.best === "low" ? [top, bottom] : [bottom, top];
-    const known = this.data.indices.map((index) => axis.values[index]).filter((value) => value !== null && value !== undefined);
-    return { ...axis, x, head, scale: fitted(axis.domain ?? known, range, axis), lacking: known.length < this.data.indices.length };
+    const values = this.data.indices.map((index) => axis.values[index]);
+    const known = values.filter((value) => value !== null && value !== undefined);
+    return { ...axis, values, x, head, scale: fitted(axis.domain ?? known, range, axis), lacking: known.length < values.length };
   }
 
+  /** Where the trials cross an axis, pixels. */
   _heights({ scale, values, domain }) {
     const hold = domain ? (value) => Math.min(domain[1], Math.max(domain[0], value)) : (value) => value;
     const place = scale.kind === "band" ? (value) => scale(String(value)) : (value) => scale(hold(value));
-    return Float32Array.from(this.data.indices, (index) => (values[index] === null || values[index] === undefined ? this.box.none : place(values[index])));
+    return Float32Array.from(values, (value) => (value === null || value === undefined ? this.box.none : place(value)));
   }
 
   /** Fits the canvases under the svg. */
@@ -125,10 +127,7 @@ export class Parallel extends Chart {
 
   /** Places (not indices) of the trials that the brushes pick out. */
   _members() {
-    const places = this.data.indices.map((_, place) => place);
-    if (!this.brushes.size) return places;
-    const axes = this.axes.map(({ path, values }) => ({ path, values: this.data.indices.map((index) => values[index]) }));
-    return pickedBy(this.brushes, axes, places);
+    return pickedBy(this.brushes, this.axes, this.data.indices.map((_, place) => place));
   }
 
   _layers(members) {
@@ -142,7 +141,7 @@ export class Parallel extends Chart {
   /** Paints what the brushes pick out: a part of it at once, all of it piece by piece when nothing happens for a while. */
   _paint(haste) {
     clearTimeout(this._later);
-    const members = this._members();
+    const members = (this.members = this._members());
     this.picked = members.map((place) => this.data.indices[place]);
     const part = thinned(members, FULL);
     const { quiet, front } = this._layers(part);
@@ -199,7 +198,7 @@ export class Parallel extends Chart {
     const share = (x - this.xs[right - 1]) / (this.xs[right] - this.xs[right - 1]);
     const [from, to] = [this.heights[right - 1], this.heights[right]];
     let [best, least] = [-1, HIT];
-    for (const place of this._members()) {
+    for (const place of this.members) {
       const distance = Math.abs(from[place] + share * (to[place] - from[place]) - y);
       if (distance < least) [best, least] = [place, distance];
     }

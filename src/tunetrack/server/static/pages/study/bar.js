@@ -50,12 +50,13 @@ function compared(model, numbers) {
 }
 
 function actions(model, numbers, page) {
+  if (view.inFile()) return [button("Clear", () => page.clear())]; // what compares any trials, and filters, is a server
   const filter = page.filter(model);
+  const compare = () => view.go(studyPath(page.id, `/compare?trials=${compared(model, numbers).join(",")}`));
+  const table = () => view.go(studyPath(page.id, `/trials?filter=${encodeURIComponent(filter)}`));
   return [
-    button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", () => view.go(studyPath(page.id, `/compare?trials=${compared(model, numbers).join(",")}`)), { disabled: numbers.length < 2 }),
-    button("Show in table", () => view.go(studyPath(page.id, `/trials?filter=${encodeURIComponent(filter)}`)), {
-      disabled: filter === null, title: filter === null ? "the table's filter has no words for these brushes" : null,
-    }),
+    button(numbers.length > MOST ? `Compare the best ${MOST}` : "Compare these", compare, { disabled: numbers.length < 2 }),
+    button("Show in table", table, { disabled: filter === null, title: filter === null ? "the table's filter has no words for these brushes" : null }),
     button("Clear", () => page.clear()),
   ];
 }

@@ -10,7 +10,14 @@ import { button, choice, toggle } from "./controls.js";
 const FIRST = 8; // parameters that have an axis unless all are asked for
 const MOST_TERMS = 20; // that the filter reads
 const RESULT = "objective";
-const KEYS = [["Tab", "to the next axis"], ["↑ ↓", "begin a brush, move it"], ["Shift ↑ ↓", "move its upper end"], ["N", "those that do not use it"], ["Delete", "take the brush away"], ["← →", "move the axis"]];
+const KEYS = [
+  ["Tab", "to the next axis"],
+  ["↑ ↓", "begin a brush, move it"],
+  ["Shift ↑ ↓", "move its upper end"],
+  ["N", "those that do not use it"],
+  ["Delete", "take the brush away"],
+  ["← →", "move the axis"],
+];
 
 export function brushing(host, page) {
   let model = null;

@@ -83,13 +83,13 @@ function figure(model, history, trials, name, trouble) {
     };
   });
   const why = trouble ? `${trouble.message[0].toUpperCase()}${trouble.message.slice(1)}.` : trials.length ? `None of these trials has ${name}.` : "No trial has a result yet.";
-  return { x: { title: "epoch" }, y: { title: name }, lines, domain: lines.length ? { y: [window.low, window.high] } : {}, why, outside: window.outside, trouble };
+  return { x: { title: "epoch" }, y: { title: name }, lines, domain: lines.length ? { y: [window.low, window.high] } : {}, why, outside: window.outside, lacking: trials.length - found.length };
 }
 
-function note({ lines, outside, trouble }, which) {
+function note({ lines, outside, lacking }, which) {
   const words = { best: "best trials", last: "latest trials", picked: "best of those picked out" }[which] ?? "best trials";
   const said = lines.length ? [`The ${lines.length} ${words}. A mark at the end: the trial was stopped there, or is still running.`] : [];
   if (outside) said.push(`${plural(outside, "value")} far from the others held at the edge.`);
-  if (lines.length && trouble) said.push("Others need the tracking server.");
+  if (view.inFile() && lines.length && lacking) said.push("The curves of the others are on the tracking server.");
   return said.join(" ");
 }

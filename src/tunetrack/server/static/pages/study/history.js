@@ -78,7 +78,8 @@ function zoomed() {
 
 function note(model) {
   const said = ["The line is the best result so far. A trial without result stands at the last value that was seen of it."];
-  if (model.window.outside) said.push(`${plural(model.window.outside, "trial")} with a value far from the others ${model.window.outside === 1 ? "lies" : "lie"} outside; “all values” shows ${model.window.outside === 1 ? "it" : "them"}.`);
+  const { outside } = model.window;
+  if (outside) said.push(`${plural(outside, "trial")} with a value far from the others ${outside === 1 ? "lies" : "lie"} outside; “all values” shows ${outside === 1 ? "it" : "them"}.`);
   said.push("Drag along the axis to look closer.");
   return said.join(" ");
 }

@@ -1,7 +1,7 @@
 /** Knows what matters in a study: importance of parameters, and which of them act together. */
 
 import { Bars } from "../../charts/bars.js";
-import { number, percent, plural } from "../../core/format.js";
+import { percent, plural } from "../../core/format.js";
 import * as view from "../../core/view.js";
 
 const MOST_PAIRS = 10;
@@ -19,9 +19,11 @@ export function importance(host, page) {
     show(model) {
       const { params, trials } = model.payload.importance;
       const objective = model.study.objectives[0]?.metric;
-      chart.note = params ? `Share of the differences in ${objective} that a parameter explains, from ${plural(trials, "trial")}. Thin lines: where 8 of 10 resampled studies lie. A click shows the slice.` : "";
+      const share = `Share of the differences in ${objective} that a parameter explains, from ${plural(trials ?? 0, "trial")}.`;
+      chart.note = params ? `${share} Thin lines: where 8 of 10 resampled studies lie. A click shows the slice.` : "";
       const bars = (params ?? []).map(({ path, share, low, high }) => ({
-        key: path, name: path, value: share, low, high, text: percent(share), lines: [path, `explains ${percent(share, 1)}`, ...spread(low, high, (value) => percent(value, 1))],
+        key: path, name: path, value: share, low, high, text: percent(share),
+        lines: [path, `explains ${percent(share, 1)}`, ...spread(low, high, (value) => percent(value, 1))],
       }));
       chart.update({ payload: model.payload, bars });
     },
@@ -40,9 +42,12 @@ export function interactions(host, page) {
   return {
     show(model) {
       const pairs = [...(model.payload.interactions.pairs ?? [])].sort((one, other) => other.strength - one.strength);
-      chart.note = pairs.length ? `How much more two parameters explain together than each alone${pairs.length > MOST_PAIRS ? `; the ${MOST_PAIRS} strongest of ${pairs.length} pairs` : ""}. A pair whose thin line reaches 0 may be chance. A click shows the contour.` : "";
+      const part = pairs.length > MOST_PAIRS ? `; the ${MOST_PAIRS} strongest of ${pairs.length} pairs` : "";
+      const words = `Share of the differences in ${model.study.objectives[0]?.metric} that two parameters make only together${part}.`;
+      chart.note = pairs.length ? `${words} Thin lines: where 8 of 10 resampled studies lie. A click shows the contour.` : "";
       const bars = pairs.slice(0, MOST_PAIRS).map(({ a, b, strength, low, high }) => ({
-        key: [a, b], name: `${a} × ${b}`, value: strength, low, high, text: number(strength, 2), lines: [`${a} × ${b}`, `strength ${number(strength, 3)}`, ...spread(low, high, (value) => number(value, 3))],
+        key: [a, b], name: `${a} × ${b}`, value: strength, low, high, text: percent(strength),
+        lines: [`${a} × ${b}`, `${percent(strength, 1)} only together`, ...spread(low, high, (value) => percent(value, 1))],
       }));
       chart.update({ payload: model.payload, bars });
     },

@@ -35,7 +35,9 @@ function make(host, page, path) {
 function show(model, page, path, chart) {
   const values = model.placed(path);
   const axis = model.axis(path);
-  const points = model.visible.filter((index) => has(values[index]) && model.value(index) !== null).map((index) => model.mark(index, axis.numeric ? values[index] : String(values[index]), model.value(index)));
+  const points = model.visible
+    .filter((index) => has(values[index]) && model.value(index) !== null)
+    .map((index) => model.mark(index, axis.numeric ? values[index] : String(values[index]), model.value(index)));
   const used = model.visible.filter((index) => has(values[index])).length;
   const said = [axis.log ? "log scale" : "", used < model.visible.length ? `in ${used.toLocaleString("en")} of ${plural(model.visible.length, "trial")}` : ""].filter(Boolean);
   chart.note = said.join(", ");

@@ -6,13 +6,13 @@ import { duration, moment, number, percent, plural } from "../../core/format.js"
 import { studyPath, tabs } from "../../core/tabs.js";
 import { inFile, target } from "../../core/view.js";
 
-const OFFERED = 5; // trials that Compare opens with
+const OFFERED = 5; // trials that Compare opens with where none are picked out
+const [FEWEST, MOST] = [2, 50]; // that it takes
 
 /** Fills `host` from a Model. `chosen` are the numbers of the trials that are picked out, or null. */
 export function top(host, model, chosen) {
   const { study, headline } = model.payload;
-  const best = model.ranked().slice(0, OFFERED).map((index) => model.trials.number[index]);
-  const offered = chosen?.length >= 2 ? chosen.slice(0, 50) : best.length >= 2 ? best : [];
+  const offered = compared(model, chosen);
   const focused = host.contains(document.activeElement) ? document.activeElement.textContent : null;
   fill(
     host,
@@ -25,6 +25,14 @@ export function top(host, model, chosen) {
     links(study),
   );
   if (focused) [...host.querySelectorAll("a")].find((link) => link.textContent === focused)?.focus({ preventScroll: true });
+}
+
+/** The trials that Compare opens with; a file knows itself which it holds. */
+function compared(model, chosen) {
+  if (inFile()) return [];
+  const best = model.ranked().slice(0, OFFERED).map((index) => model.trials.number[index]);
+  const found = chosen?.length >= FEWEST ? chosen.slice(0, MOST) : best;
+  return found.length >= FEWEST ? found : [];
 }
 
 const stateWord = (state) => String(state).toLowerCase();
