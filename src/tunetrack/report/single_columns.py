@@ -29,19 +29,25 @@ def fitted_study(study: Mapping[str, Any], room: int) -> tuple[dict[str, Any], t
     # No page of a file links to MLflow, so that nobody needs the runs' ids.
     slim = {**study, "trials": {**trials, "metrics": {}, "run_id": [None] * count}}
     left = ["the metrics in the table of trials"]
-    table = json_size(slim["trials"])
-    beside = json_size(slim) - table
-    if beside + table > room:
-        # Rows are of different lengths, so a little is left empty.
-        kept = _kept(study, int(count * 0.95 * (room - beside) / table))
-        slim = _rows(slim, kept)
-        left.append(f"{count - len(kept):,} of {count:,} trials, evenly over the study and never the best")
+    if json_size(slim) > room:
+        slim = _fewer(slim, room)
+        left.append(f"{count - len(slim['trials']['number']):,} of {count:,} trials, evenly and never the best")
     return slim, tuple(left)
 
 
 def json_size(data: Any) -> int:
     """Bytes of it as JSON."""
     return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _fewer(study: Mapping[str, Any], room: int) -> dict[str, Any]:
+    table = json_size(study["trials"])
+    most = int(len(study["trials"]["number"]) * (room - json_size(study) + table) / table)
+    while True:  # rows are of different lengths, so the first guess may be a little too many
+        found = _rows(study, _kept(study, most))
+        if most <= 0 or json_size(found) <= room:
+            return found
+        most = int(most * 0.95)
 
 
 def _kept(study: Mapping[str, Any], most: int) -> list[int]:
