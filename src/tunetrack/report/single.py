@@ -80,7 +80,8 @@ def render_single(
         start: the page that it opens with, such as ``/tunetrack/studies/ID``.
         answers: the most important first; the last ones are left out where all are too large together.
         words: the outcome in sentences, for readers without JavaScript.
-        facts: what the pages need to know of the file: `made`, when; `compared`, the trials whose comparison it holds.
+        facts: what the pages need to know of the file: `made`, when; `compared`, the trials whose comparison it holds;
+            `left_out`, what was left out before.
         limit: bytes of the file; answers without `about` are kept even where they alone are larger.
 
     Returns:
@@ -92,16 +93,16 @@ def render_single(
     frame = _frame(title, words)
     room = limit - len(frame.encode()) - 2_000
     kept: dict[str, str] = {}
-    left: list[str] = []
+    left: list[str] = list((facts or {}).get("left_out", ()))
     for answer in answers:
         text = _json(answer.data)
         if answer.about and len(text.encode()) > room:
-            left.append(f"{answer.about} ({len(text.encode()) / 1e6:.1f} MB)")
+            left.append(f"{answer.about} ({_size(len(text.encode()))})")
             continue
         room -= len(text.encode()) + len(answer.path) + 4
         kept[answer.path] = text
     inner = ",\n".join(f"{_json(path)}: {text}" for path, text in kept.items())
-    about = _json({"start": start, "left_out": left, "compared": [], **(facts or {})})
+    about = _json({"start": start, "compared": [], **(facts or {}), "left_out": left})
     data = f'{{"facts": {about}, "answers": {{\n{inner}\n}}}}'
     return SingleFile(frame.replace(_DATA, data, 1), tuple(left))
 
@@ -171,6 +172,10 @@ def _absolute(path: str, text: str) -> str:
 
 def _data_url(text: str) -> str:
     return "data:text/javascript;charset=utf-8," + quote(text, safe=_IN_URL)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{max(1, round(count / 1000))} kB"
 
 
 def _json(data: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tunetrack.report.curves import curve_trials
 from tunetrack.report.single import LIMIT, Answer, SingleFile, render_single
+from tunetrack.report.single_columns import fitted_study
 from tunetrack.report.values import ranked
 from tunetrack.report.views import Views
 from tunetrack.report.views.compare import COMPARED_CURVES, FEWEST_COMPARED
@@ -41,9 +42,10 @@ def build_single(store: TrackingStore, study: str, limit: int = LIMIT) -> Single
         path = f"/studies/{now.table.study.run_id}"
         best = _best(now.table)
         main = views.study(now)
-        answers = [Answer(path, main)]
+        study_data, left = fitted_study(main, limit // 2)
+        answers = [Answer(path, study_data)]
         answers += [Answer(path + below, data, about) for below, data, about in _others(reader, views, now, best)]
-    facts = {"made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "compared": best}
+    facts = {"made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "compared": best, "left_out": left}
     return render_single(now.table.study.info.name, f"/tunetrack{path}", answers, main["headline"], facts, limit)
 
 

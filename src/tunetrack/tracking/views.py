@@ -29,6 +29,7 @@ from tunetrack.tracking.view_charts import charts, sections
 
 __all__ = [
     "VERIFIED_VERSIONS",
+    "VIEW_TAG_PREFIX",
     "SavedView",
     "ui_version",
     "unverified",
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 #: MLflow versions, as (major, minor), whose UI was tested with this format.
 VERIFIED_VERSIONS = ((3, 17),)
 
-_TAG_PREFIX = "mlflow.sharedViewState."
+VIEW_TAG_PREFIX = "mlflow.sharedViewState."
 #: MLflow refuses experiment tags beyond this many characters.
 _TAG_LIMIT = 5000
 #: Scatter plots and columns of parameters that a view has at the most; a smaller one where the tag would be too long.
@@ -129,7 +130,7 @@ def view_tag(info: StudyInfo, experiment_id: str) -> tuple[str, str] | None:
         packed = base64.b64encode(zlib.compress(state, 9)).decode()
         value = json.dumps({"name": info.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
         if len(value) <= _TAG_LIMIT:
-            return _TAG_PREFIX + view_id(experiment_id, info.name), value
+            return VIEW_TAG_PREFIX + view_id(experiment_id, info.name), value
     return None
 
 

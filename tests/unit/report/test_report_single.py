@@ -99,7 +99,7 @@ def test_the_last_answers_are_left_out_first() -> None:
     file = render_single("study", "/x", answers, limit=empty + 25_000)
 
     assert set(held(file.text)["answers"]) == {"/first", "/second"}
-    assert file.left_out == ("the third (0.0 MB)",)
+    assert file.left_out == ("the third (10 kB)",)
     assert held(file.text)["facts"]["left_out"] == list(file.left_out)
     assert len(file.text.encode()) <= empty + 25_000
 

@@ -14,6 +14,7 @@ from view_samples import HOSTILE, small_study
 from tracking_support import study_info
 from tunetrack.errors import TrackingError
 from tunetrack.report import build_document, build_figures, build_single
+from tunetrack.report.single_columns import fitted_study, json_size
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import TrackingStore
 
@@ -86,6 +87,32 @@ def test_what_is_too_large_is_left_out_and_said(store: TrackingStore, tmp_path: 
     assert len(single.text.encode()) <= limit
     assert facts["left_out"] == list(single.left_out) != []
     assert f"/studies/{study.run_id}" in found
+
+
+def test_a_study_of_very_many_trials_keeps_the_best_and_some_of_all(store: TrackingStore, tmp_path: Path) -> None:
+    study = store.open_study(study_info(), "images", tmp_path)
+    for number in range(60):
+        value = 0.5 + (number % 7) / 100 + (0.4 if number == 33 else 0)
+        trial = study.open_trial(number, {"optimizer.lr": 0.1, "model.filters": number})
+        trial.finish(TrialOutcome(TrialState.COMPLETE, (value,), metrics={"test/loss": 1.0}))
+    study.flush()
+    payload = answers(build_single(store, study.run_id).text)[1][f"/studies/{study.run_id}"]
+    size = json_size(payload)
+
+    whole, nothing = fitted_study(payload, size)
+    slim, metrics = fitted_study(payload, size - 1_000)
+    few, both = fitted_study(payload, 2 * size // 5)
+
+    assert (whole, nothing) == (payload, ())
+    assert (slim["trials"]["metrics"], len(slim["trials"]["number"]), len(metrics)) == ({}, 60, 1)
+    assert json_size(few) <= 2 * size // 5
+    kept = few["trials"]["number"]
+    assert len(both) == 2
+    assert f"{60 - len(kept)} of 60 trials" in both[1]
+    assert [kept[index] for index in few["best_so_far"][0]] == [0, 1, 2, 3, 4, 5, 6, 33]
+    assert few["trials"]["params"]["model.filters"] == kept
+    assert few["trials"]["values"][0][kept.index(33)] == pytest.approx(0.95)
+    assert any(number > 50 for number in kept)
 
 
 def test_a_study_that_is_not_there_is_said_to_be_missing(store: TrackingStore) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Select, Table, and_, or_, select
 from tunetrack.tracking.names import RunKind, Tag
 from tunetrack.tracking.reader.source import Changes, Head, Source, must_read
 from tunetrack.tracking.rows import EPOCH_METRIC, StoredRun, StudyRow, newest_studies, study_row
-from tunetrack.tracking.views import _TAG_PREFIX as VIEW_TAG_PREFIX
+from tunetrack.tracking.views import VIEW_TAG_PREFIX
 
 __all__ = ["DatabaseSource"]
 

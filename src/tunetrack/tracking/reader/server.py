@@ -13,7 +13,7 @@ from tunetrack.tracking.queries import experiment_names, list_studies, read_hist
 from tunetrack.tracking.reader.source import Changes, Head, Source, must_read
 from tunetrack.tracking.rows import StoredRun, StudyRow, stored_run, study_row
 from tunetrack.tracking.store import TrackingStore
-from tunetrack.tracking.views import _TAG_PREFIX as VIEW_TAG_PREFIX
+from tunetrack.tracking.views import VIEW_TAG_PREFIX
 
 __all__ = ["ServerSource"]
 

@@ -4,7 +4,7 @@ import { number } from "../../core/format.js";
 import { extent } from "../../core/scale.js";
 import { known } from "./chosen.js";
 
-const DECADES = 100; // a positive quantity that spans this factor stands on a logarithmic axis
+const DECADES = 50; // a positive quantity that spans this factor stands on a logarithmic axis
 const MOST_LINES = 24; // layers in one little figure; of more, these are taken evenly
 const MOST_EPOCHS = 6;
 
@@ -56,7 +56,7 @@ export function byEpoch(weights, stat, kind) {
   }));
 }
 
-/** The common axes of panels: `{domain, log}`; logarithmic where the values are positive over two decades or more. */
+/** The common axes of panels: `{domain, log}`; logarithmic where the values are positive and span nearly two decades or more. */
 export function sharedAxes(panels) {
   const lines = panels.flatMap((panel) => panel.lines);
   const ys = lines.flatMap((line) => line.ys.filter(known));
