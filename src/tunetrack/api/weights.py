@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from tunetrack.api.reports import written
 from tunetrack.report.parts import page_html, page_markdown
-from tunetrack.report.weights_page import WeightsSource, weights_page
-from tunetrack.report.weights_sources import read_weights
-from tunetrack.report.weights_trials import ComparedTrial
-from tunetrack.report.weights_words import found_words
+from tunetrack.report.weights.page import WeightsSource, weights_page
+from tunetrack.report.weights.sources import read_weights
+from tunetrack.report.weights.trials import ComparedTrial
+from tunetrack.report.weights.words import found_words
 from tunetrack.study.place import Place
 from tunetrack.tracking import connect, write_artifact
 

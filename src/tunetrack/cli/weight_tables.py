@@ -9,12 +9,12 @@ from rich.text import Text
 
 from tunetrack.cli.tables import NOT_THERE, console_of, table_of
 from tunetrack.cli.words import metric_text, short_name, value_text
-from tunetrack.report.weights_trials import named_params
+from tunetrack.report.weights.trials import named_params
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 
 if TYPE_CHECKING:
     from tunetrack.api.weights import WeightsComparison
-    from tunetrack.report.weights_trials import ComparedTrial
+    from tunetrack.report.weights.trials import ComparedTrial
 
 __all__ = ["print_weights"]
 

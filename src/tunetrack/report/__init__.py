@@ -9,8 +9,8 @@ from tunetrack.report.history import HistoryInfo, history_info
 from tunetrack.report.importance import ImportanceInfo, importance_info
 from tunetrack.report.leaderboard import LeaderboardInfo, leaderboard_info
 from tunetrack.report.page import Context, render_report
-from tunetrack.report.single import SingleFile, render_single
-from tunetrack.report.single_answers import build_document, build_single
+from tunetrack.report.single.answers import build_document, build_single
+from tunetrack.report.single.file import SingleFile, render_single
 from tunetrack.report.slices import SliceInfo, slice_info
 from tunetrack.report.sources import MarkdownReport, build_markdown, build_report
 from tunetrack.report.states import FailureInfo, StatesInfo, failures_info, states_info

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tunetrack.report.single import Answer, render_single, static_modules
+from tunetrack.report.single.file import Answer, render_single, static_modules
 
 EVIL = "</script><script>alert(1)</script><!-- \u2028 & \" ' 𝔘𝔫𝔦"
 

@@ -14,7 +14,7 @@ from view_samples import HOSTILE, small_study
 from tracking_support import study_info
 from tunetrack.errors import TrackingError
 from tunetrack.report import build_document, build_figures, build_single
-from tunetrack.report.single_columns import fitted_study, json_size
+from tunetrack.report.single.columns import fitted_study, json_size
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import TrackingStore
 

@@ -9,11 +9,11 @@ from scipy import stats
 from weight_samples import walked
 
 from tunetrack.errors import TunetrackError
-from tunetrack.report.weights_blocks import blocks_info
-from tunetrack.report.weights_kinds import kinds_info
-from tunetrack.report.weights_layers import dead_rows, layers_info, trend
-from tunetrack.report.weights_table import tensor_table, thinned
-from tunetrack.report.weights_trials import chosen_trials, differing
+from tunetrack.report.weights.blocks import blocks_info
+from tunetrack.report.weights.kinds import kinds_info
+from tunetrack.report.weights.layers import dead_rows, layers_info, trend
+from tunetrack.report.weights.table import tensor_table, thinned
+from tunetrack.report.weights.trials import chosen_trials, differing
 from tunetrack.spec.weight_records import STATISTICS
 from weight_frames import frame_of
 from weight_support import TENSORS, Walk, walked_trial

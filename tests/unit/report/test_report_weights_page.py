@@ -11,11 +11,11 @@ from report_checks import check
 from test_report_weights_words import with_nan
 from weight_samples import of_epochs, walked
 
-from tunetrack.report.draw_weight_blocks import draw_block_depth, draw_block_series
-from tunetrack.report.draw_weights import draw_depth, draw_histograms, draw_kinds, draw_ratios, edges_of
 from tunetrack.report.parts import page_html, page_markdown
-from tunetrack.report.weights_page import WeightsSource, weights_page
-from tunetrack.report.weights_trials import ComparedTrial, differing
+from tunetrack.report.weights.draw import draw_depth, draw_histograms, draw_kinds, draw_ratios, edges_of
+from tunetrack.report.weights.draw_blocks import draw_block_depth, draw_block_series
+from tunetrack.report.weights.page import WeightsSource, weights_page
+from tunetrack.report.weights.trials import ComparedTrial, differing
 from tunetrack.spec.records import EpochRecord
 from tunetrack.spec.reference import Reference
 from weight_support import Walk, walked_trial

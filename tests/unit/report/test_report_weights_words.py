@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from weight_samples import of_epochs, walked
 
-from tunetrack.report.weights_claims import claim_rows
-from tunetrack.report.weights_layers import Trend
-from tunetrack.report.weights_trials import ComparedTrial
-from tunetrack.report.weights_words import found_words, number, trend_words
+from tunetrack.report.weights.claims import claim_rows
+from tunetrack.report.weights.layers import Trend
+from tunetrack.report.weights.trials import ComparedTrial
+from tunetrack.report.weights.words import found_words, number, trend_words
 from tunetrack.spec.records import EpochRecord
 from tunetrack.spec.reference import WeightsClaim
 from weight_support import Walk, walked_trial

@@ -7,7 +7,7 @@ from typing import Any
 
 from report_samples import trial
 
-from tunetrack.report.weights_trials import ComparedTrial, compared_trial
+from tunetrack.report.weights.trials import ComparedTrial, compared_trial
 from tunetrack.spec.records import EpochRecord
 from weight_frames import frame_of
 from weight_support import Walk, walked_trial

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tunetrack.report.weights_table import Floats, TensorTable, tensor_table, thinned
+from tunetrack.report.weights.table import Floats, TensorTable, tensor_table, thinned
 from tunetrack.spec.weight_records import BINS, HISTOGRAM_COLUMNS, ITEM_COLUMNS
 from tunetrack.tracking.queries import weight_frame
 

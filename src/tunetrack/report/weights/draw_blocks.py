@@ -11,11 +11,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tunetrack.report.draw_weights import head, legend_of, legend_rows, log_axis, look_of
 from tunetrack.report.style import GREY, INK, dress, figure
-from tunetrack.report.weights_blocks import BlocksInfo
-from tunetrack.report.weights_table import thinned
-from tunetrack.report.weights_trials import ComparedTrial
+from tunetrack.report.weights.blocks import BlocksInfo
+from tunetrack.report.weights.draw import head, legend_of, legend_rows, log_axis, look_of
+from tunetrack.report.weights.table import thinned
+from tunetrack.report.weights.trials import ComparedTrial
 
 __all__ = ["draw_block_depth", "draw_block_series"]
 

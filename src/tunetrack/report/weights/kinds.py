@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunetrack.report.weights_table import Floats, Places, TensorTable, thinned
+from tunetrack.report.weights.table import Floats, Places, TensorTable, thinned
 from tunetrack.spec.weight_records import BINS, TensorKind
 
 __all__ = ["NAMED", "HistogramInfo", "KindInfo", "kinds_info"]

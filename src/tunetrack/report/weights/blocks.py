@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tunetrack.report.weights_layers import Trend, trend
-from tunetrack.report.weights_table import Floats, median
+from tunetrack.report.weights.layers import Trend, trend
+from tunetrack.report.weights.table import Floats, median
 from tunetrack.spec.weight_records import Item
 
 __all__ = ["BlockRow", "BlocksInfo", "blocks_info"]

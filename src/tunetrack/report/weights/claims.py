@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tunetrack.report.weights_trials import ComparedTrial
-from tunetrack.report.weights_words import number, signed
+from tunetrack.report.weights.trials import ComparedTrial
+from tunetrack.report.weights.words import number, signed
 from tunetrack.report.words import plural
 from tunetrack.spec.reference import WeightsClaim, row_matches
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunetrack.report.draw_weight_blocks import draw_block_depth, draw_block_series
-from tunetrack.report.draw_weights import draw_depth, draw_histograms, draw_kinds, draw_ratios
 from tunetrack.report.parts import Drawing, Grid, Items, Page, Part, Section, Words
 from tunetrack.report.values import label
-from tunetrack.report.weights_claims import claim_rows
-from tunetrack.report.weights_kinds import NAMED
-from tunetrack.report.weights_layers import LayerRow
-from tunetrack.report.weights_trials import MOST, ComparedTrial, named_params, ranges
-from tunetrack.report.weights_words import found_words, number, signed
+from tunetrack.report.weights.claims import claim_rows
+from tunetrack.report.weights.draw import draw_depth, draw_histograms, draw_kinds, draw_ratios
+from tunetrack.report.weights.draw_blocks import draw_block_depth, draw_block_series
+from tunetrack.report.weights.kinds import NAMED
+from tunetrack.report.weights.layers import LayerRow
+from tunetrack.report.weights.trials import MOST, ComparedTrial, named_params, ranges
+from tunetrack.report.weights.words import found_words, number, signed
 from tunetrack.report.words import plural
 from tunetrack.spec.reference import Reference
 from tunetrack.spec.weight_records import SUMMARY_METRICS

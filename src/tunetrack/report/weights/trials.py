@@ -9,10 +9,10 @@ import pandas as pd
 
 from tunetrack.errors import TunetrackError
 from tunetrack.report.values import label, ranked, short_name
-from tunetrack.report.weights_blocks import BlocksInfo, blocks_info
-from tunetrack.report.weights_kinds import KindInfo, kinds_info
-from tunetrack.report.weights_layers import DeadRow, LayersInfo, dead_rows, layers_info
-from tunetrack.report.weights_table import tensor_table
+from tunetrack.report.weights.blocks import BlocksInfo, blocks_info
+from tunetrack.report.weights.kinds import KindInfo, kinds_info
+from tunetrack.report.weights.layers import DeadRow, LayersInfo, dead_rows, layers_info
+from tunetrack.report.weights.table import tensor_table
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.queries import ParamValue, StudyTable, TrialRow

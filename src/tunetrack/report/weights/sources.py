@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunetrack.report.sources import stored_document, stored_reference
-from tunetrack.report.weights_page import WeightsSource
-from tunetrack.report.weights_trials import chosen_trials, compared_trial, differing
+from tunetrack.report.weights.page import WeightsSource
+from tunetrack.report.weights.trials import chosen_trials, compared_trial, differing
 from tunetrack.tracking.queries import TrackingStore, read_study, read_weight_stats
 
 __all__ = ["read_weights"]

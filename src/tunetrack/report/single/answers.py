@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tunetrack.report.curves import curve_trials
-from tunetrack.report.single import LIMIT, Answer, SingleFile, render_single
-from tunetrack.report.single_columns import fitted_study
+from tunetrack.report.single.columns import fitted_study
+from tunetrack.report.single.file import LIMIT, Answer, SingleFile, render_single
 from tunetrack.report.values import ranked
 from tunetrack.report.views import Views
 from tunetrack.report.views.compare import COMPARED_CURVES, FEWEST_COMPARED

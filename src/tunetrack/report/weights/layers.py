@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from tunetrack.report.weights_table import Floats, TensorTable, median, thinned
+from tunetrack.report.weights.table import Floats, TensorTable, median, thinned
 from tunetrack.spec.weight_records import Item, TensorKind
 
 __all__ = ["DeadRow", "LayerRow", "LayersInfo", "Trend", "dead_rows", "layers_info", "trend"]

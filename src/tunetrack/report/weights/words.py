@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tunetrack.report.weights_blocks import BlocksInfo
-from tunetrack.report.weights_kinds import NAMED
-from tunetrack.report.weights_layers import DeadRow, LayerRow, LayersInfo, Trend
-from tunetrack.report.weights_trials import ComparedTrial, ranges
+from tunetrack.report.weights.blocks import BlocksInfo
+from tunetrack.report.weights.kinds import NAMED
+from tunetrack.report.weights.layers import DeadRow, LayerRow, LayersInfo, Trend
+from tunetrack.report.weights.trials import ComparedTrial, ranges
 from tunetrack.report.words import plural
 
 __all__ = ["found_words", "number", "signed", "trend_words"]

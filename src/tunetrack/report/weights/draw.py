@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tunetrack.report.style import GREY, INK, SERIES, dress, figure, log_ticks
-from tunetrack.report.weights_kinds import NAMED, KindInfo
-from tunetrack.report.weights_table import Floats
-from tunetrack.report.weights_trials import ComparedTrial
+from tunetrack.report.weights.kinds import NAMED, KindInfo
+from tunetrack.report.weights.table import Floats
+from tunetrack.report.weights.trials import ComparedTrial
 
 __all__ = [
     "draw_depth",

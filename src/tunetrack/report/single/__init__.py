@@ -1,0 +1,1 @@
+"""All pages of a study in one file that needs no server and no network."""
