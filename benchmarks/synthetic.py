@@ -37,6 +37,7 @@ from tunetrack.tracking import (
     TrialArtifacts,
     connect,
 )
+from tunetrack.tracking.trial_names import trial_name
 from tunetrack.tracking.values import ParamValue, encode_params
 
 START_MS = 1_767_600_000_000  # 2026-01-05 08:00 UTC
@@ -317,7 +318,7 @@ def write_in_bulk(store: TrackingStore, study: StudyRun, trials: Iterable[Plan])
 
 def _gather(rows: _Rows, plan: Plan, study: StudyRun, place: tuple[str, str, str]) -> None:
     run_id, location, user = place
-    name = f"trial-{plan.number:03d}"
+    name = trial_name(plan.number, plan.params, study.info.searched)
     artifacts = f"{location.rstrip('/')}/{run_id}/artifacts"
     status, experiment = RUN_STATUS[plan.state].value, int(study.experiment_id)
     rows.runs.append(

@@ -55,7 +55,8 @@ def test_runs_that_came_in_by_http_are_shown(server: TrackingServer) -> None:
     run_id = stored_study(server.base_url, "by http")
     check_pages(server.base_url, run_id)
     listed = requests.get(studies_url(server.base_url).replace("/tunetrack/", "/tunetrack/api/studies"), timeout=30)
-    assert [study["name"] for study in listed.json()["studies"]] == ["by http"]
+    # Other tests may have studies on this server, too.
+    assert "by http" in [study["name"] for study in listed.json()["studies"]]
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ def test_the_tables_hold_the_same_kinds_of_rows(both: TrackingStore, uri: str) -
             number = read_study(both, study).study.experiment_id
             return [tuple(row) for row in connection.exec_driver_sql(statement, (number,))]
 
-    of_runs = "FROM {} JOIN runs USING (run_uuid) WHERE experiment_id = ? AND runs.name LIKE 'trial-%'"
+    of_runs = "FROM {} JOIN runs USING (run_uuid) WHERE experiment_id = ? AND runs.name LIKE '#%'"
     for table in ("tags", "params", "metrics", "latest_metrics"):
         statement = f"SELECT {table}.key, count(*) {of_runs.format(table)} GROUP BY {table}.key ORDER BY 1"
         assert rows("normal", statement) == rows("bulk", statement), table
     columns = "source_type, source_name, entry_point_name, user_id, status, source_version, lifecycle_stage"
-    statement = f"SELECT name, {columns} FROM runs WHERE experiment_id = ? AND name LIKE 'trial-%' ORDER BY 1"
+    statement = f"SELECT name, {columns} FROM runs WHERE experiment_id = ? AND name LIKE '#%' ORDER BY 1"
     assert rows("normal", statement) == rows("bulk", statement)

@@ -38,7 +38,7 @@ def hostile_study(store: TrackingStore, artifacts: Path) -> StudyRun:
     """Five trials, one of them pruned and one under way."""
     study = store.open_study(study_info(f"a{HOSTILE}"), "images", artifacts)
     for number in range(4):
-        trial = study.open_trial(number, {"optimizer.lr": 10.0**-number, "optimizer.name": HOSTILE}, name=HOSTILE)
+        trial = study.open_trial(number, {"optimizer.lr": 10.0**-number, "optimizer.name": HOSTILE})
         trial.log_epoch(epoch(1))
         trial.log_epoch(epoch(2, 0.6 + number / 100))
         if number == 3:
