@@ -32,6 +32,13 @@ job = supervisor.Job(["run", "a.yaml"], "", place, options, dict(os.environ), pr
 sys.exit(supervisor.supervise(job))
 """
 
+#: The tests may be run by nohup or in the background, where these signals are ignored.
+HEARS = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
 CHILD = """
 import json, os, signal, subprocess, sys, time
 from tunetrack.cli import link as links
@@ -68,7 +75,7 @@ IGNORE = "on(signal.SIGINT, lambda: None); on(signal.SIGTERM, lambda: None)"
 @contextmanager
 def supervised(folder: Path, *script: str, **environment: str) -> Iterator[Started]:
     (folder / "child.py").write_text(CHILD)
-    command = [sys.executable, "-c", SUPERVISE]
+    command = [sys.executable, "-c", HEARS + SUPERVISE]
     with started(command, folder, SCRIPT=json.dumps(script), **environment) as running:
         yield running
 
