@@ -11,13 +11,18 @@ from pathlib import Path
 
 import pytest
 
+# Helpers that hold assertions: a failure should show what was there.
+pytest.register_assert_rewrite(
+    "spool_support", "study_support", "tracking_support", "process_support", "ledger_support"
+)
+
 #: Set by pytest itself, and by libraries (scikit-learn, torch) at their first use, which may happen inside a test.
 NOT_OURS = frozenset(
     {"PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"}
 )
 
 #: Pools that libraries keep for as long as the process lives.
-LIBRARY_THREADS = ("Mlflow", "ThreadPoolExecutor")
+LIBRARY_THREADS = ("Mlflow", "ThreadPoolExecutor", "asyncio_")
 
 #: A thread that was told to stop may need a moment.
 GRACE_SECONDS = 2.0

@@ -30,8 +30,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 HOSTILE = '</script><img src=x onerror="window.harmed = 1"> \u202equoted'
 #: Trials 0 to 14 are complete, the higher the better; 15 was pruned; 16 runs.
 COMPLETE, PRUNED, RUNNING = 15, 15, 16
@@ -121,16 +119,6 @@ def single(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("file") / "report.html"
     file.write_text(build_single(site.store, site.study.run_id).text, encoding="utf-8")
     return file
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -20,12 +20,8 @@ from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import TrackingStore, TrialRun, connect
 from tunetrack.tracking.runs import StudyRun
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 STUDY, TRIALS = "page <b>of</b> a study", 16
 HOSTILE = "<img src=x onerror=alert(1)>"
 FIGURES = (
@@ -85,16 +81,6 @@ def run_trial(study: StudyRun, number: int, params: dict[str, Any]) -> TrialRun:
     else:
         trial.finish(TrialOutcome(TrialState.COMPLETE, (best,)))
     return trial
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -29,8 +29,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 TRIALS = 300
 HOSTILE = '</script><img src=x onerror="window.harmed = 1"> ‮quoted'
 REASON = "below the median <b>of 4 trials</b> at epoch 2"
@@ -88,16 +86,6 @@ def write_small(study: Any) -> None:
         pruned.log_epoch(epoch(number, 0.4))
     pruned.finish(TrialOutcome(TrialState.PRUNED, reason=REASON), TrialArtifacts(config=config))
     study.open_trial(2, params).finish(TrialOutcome(TrialState.FAILED, reason="the loss became NaN"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 class Watched:

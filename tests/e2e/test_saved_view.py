@@ -19,12 +19,8 @@ from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.tracking import StudyState, TrackingStore, TrialArtifacts, TrialRun, connect
 from tunetrack.tracking.runs import StudyRun
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 STUDY, TRIALS = "browser-study", 12
 #: A server without accounts has no users/current; parallel axes are drawn before the card has a width; a
 #: layout that goes on changing while it is observed.
@@ -79,24 +75,20 @@ def run_trial(study: StudyRun, number: int, draw: random.Random) -> TrialRun:
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
-    """A page of a fresh browser; an exception in the page, or an error in its console, fails the test."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
+def page(browser: Any) -> Iterator[Any]:
+    """A page of the browser; an exception in the page, or an error in its console, fails the test."""
     errors: list[str] = []
 
     def said(message: Any) -> None:
         if message.type == "error" and not message.text.startswith(MLFLOWS_OWN):
             errors.append(message.text)
 
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        opened = browser.new_page(viewport={"width": 1800, "height": 1400})
-        opened.set_default_timeout(60_000)
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.on("console", said)
-        yield opened
-        browser.close()
+    opened = browser.new_page(viewport={"width": 1800, "height": 1400})
+    opened.set_default_timeout(60_000)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", said)
+    yield opened
+    opened.close()
     assert errors == []
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -192,6 +192,26 @@ def test_of_doubled_runs_the_one_with_content_stays(told: Told, tmp_path: Path) 
     assert again.run_id == kept
     told.study.flush()
     assert [row.run_id for row in study_trials(told.store, told.study.run_id)] == [kept]
+
+
+def test_a_run_that_is_open_is_not_opened_again(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The request could be executed when its sender has long been killed, and its successor has ended the run.
+    opened: list[str] = []
+    reopen = MlflowCalls.reopen
+
+    def counted(calls: MlflowCalls, run_id: str, tags: Mapping[str, str], name: str | None = None) -> None:
+        opened.append(run_id)
+        reopen(calls, run_id, tags, name)
+
+    monkeypatch.setattr(MlflowCalls, "reopen", counted)
+    run_id = told.study.open_trial(0, PARAMS).run_id
+    told.study.open_trial(0, PARAMS, existing=True)
+    told.study.flush()
+    assert opened == []
+    told.study.open_trial(0, PARAMS, existing=True).finish(TrialOutcome(TrialState.KILLED))
+    told.study.open_trial(0, PARAMS, existing=True)
+    told.study.flush()
+    assert opened == [run_id]
 
 
 def test_a_run_that_appears_late_is_deleted_when_its_trial_ends(server: TrackingServer, tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tunetrack.report.views.links import study_links
-from tunetrack.report.views.plain import finite, milliseconds
-from tunetrack.report.views.study import budget_limits, objectives
+from tunetrack.report.views.plain import finite
+from tunetrack.report.views.study import budget_limits, study_head
 from tunetrack.tracking.reader import StudyOverview
 
 __all__ = ["studies_payload"]
@@ -31,19 +30,9 @@ def studies_payload(found: Sequence[StudyOverview], documents: Mapping[str, Mapp
 
 
 def _entry(one: StudyOverview, document: Mapping[str, Any]) -> dict[str, Any]:
-    study = one.study
-    return {
-        "id": study.run_id,
-        "name": study.info.name,
-        "experiment": study.experiment,
-        "experiment_id": study.experiment_id,
-        "state": study.state.value,
-        "start": milliseconds(study.start),
-        "end": milliseconds(study.end),
-        "objectives": objectives(study),
+    return study_head(one.study, one.saved_view) | {
         "trials": {state.value: count for state, count in one.trials.items()},
         "budget": budget_limits(document),
         "best": None if one.best is None else {"number": one.best, "values": [finite(value) for value in one.values]},
         "seconds": finite(one.seconds),
-        "links": study_links(study, one.saved_view),
     }

@@ -33,7 +33,7 @@ from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyRow, StudyTable
 from tunetrack.tracking.reader import Versioned
 
-__all__ = ["StudyFacts", "budget_limits", "objectives", "study_payload"]
+__all__ = ["StudyFacts", "budget_limits", "objectives", "study_head", "study_payload"]
 
 #: What a study file without a budget gets.
 _DEFAULT_BUDGET = {"trials": 20}
@@ -69,7 +69,7 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
     goals = range(len(table.study.info.objectives))
     return {
         "version": now.version,
-        "study": _study(table.study, facts) | {"params": params},
+        "study": study_head(table.study, facts.saved_view) | {"params": params},
         "headline": _headline(table, certainty, states, facts),
         "trials": columns(table, params),
         "best_so_far": [
@@ -94,7 +94,13 @@ def objectives(study: StudyRow) -> list[dict[str, Any]]:
     ]
 
 
-def _study(study: StudyRow, facts: StudyFacts) -> dict[str, Any]:
+def study_head(study: StudyRow, saved_view: str | None) -> dict[str, Any]:
+    """What every page says of a study: its names, state, times, objectives and links.
+
+    Args:
+        study: the study.
+        saved_view: id of its saved view in MLflow's UI; None where there is none.
+    """
     return {
         "id": study.run_id,
         "name": study.info.name,
@@ -104,7 +110,7 @@ def _study(study: StudyRow, facts: StudyFacts) -> dict[str, Any]:
         "start": milliseconds(study.start),
         "end": milliseconds(study.end),
         "objectives": objectives(study),
-        "links": study_links(study, facts.saved_view),
+        "links": study_links(study, saved_view),
     }
 
 

@@ -29,6 +29,9 @@ __all__ = ["Performer"]
 #: Seconds after an uncertain creation within which a second run may still appear.
 _TWIN_SECONDS = 60.0
 
+#: The tags of a trial's run that is open.
+_OPEN = {Tag.TRIAL_STATE: TrialState.RUNNING.value, Tag.TRIAL_REASON: ""}
+
 
 class Performer:
     """Executes commands, and knows the runs of the trials that it has opened. For one thread.
@@ -136,8 +139,8 @@ class Performer:
             run_id = str(kept.info.run_id)
             for twin in found[1:]:
                 calls.delete_run(twin.info.run_id)
-            if not (careful and _ended_after(kept, command.start)):
-                calls.reopen(run_id, {Tag.TRIAL_STATE: TrialState.RUNNING.value, Tag.TRIAL_REASON: ""})
+            if not (_is_open(kept) or (careful and _ended_after(kept, command.start))):
+                calls.reopen(run_id, _OPEN)
         else:
             run_id = calls.create_run(run.experiment, command.name, command.tags, command.start)
         # MLflow's own client may have sent the request several times without a word.
@@ -167,6 +170,16 @@ class Performer:
         kept, found = self.run_ids[run.key], {each.info.run_id for each in self._find(run)}
         for twin in found - {kept} if kept in found else ():
             self._calls().delete_run(twin)
+
+
+def _is_open(run: Run) -> bool:
+    """Whether a trial's run need not be opened again.
+
+    What need not be sent must not be: the request of a process that is killed may be executed long afterwards, and
+    would open a run that its successor has ended.
+    """
+    tags = run.data.tags
+    return run.info.status == RunStatus.RUNNING and all(tags.get(key, "") == value for key, value in _OPEN.items())
 
 
 def _ended_after(run: Run, at: int) -> bool:
