@@ -14,8 +14,9 @@ __all__ = ["chosen", "row"]
 
 
 def row(table: StudyTable, trial: TrialRow, every_param: bool = False) -> dict[str, Any]:
-    """One trial with its metrics, and with its searched parameters or all of them."""
-    paths = trial.params if every_param else [param.path for param in table.study.info.searched]
+    """One trial with its metrics, and with its searched parameters or all that it was trained with."""
+    params = trial.trained_with if every_param else trial.params
+    paths = params if every_param else [param.path for param in table.study.info.searched]
     return {
         "number": trial.number,
         "state": trial.state.value,
@@ -30,7 +31,7 @@ def row(table: StudyTable, trial: TrialRow, every_param: bool = False) -> dict[s
         "duplicate_of": trial.duplicate_of,
         "health": None if trial.health is None else list(trial.health),
         "values": trial_values(trial, len(table.study.info.objectives)),
-        "params": {path: param_value(trial.params[path]) for path in paths if path in trial.params},
+        "params": {path: param_value(params[path]) for path in paths if path in params},
         "metrics": without_nan(trial.metrics),
     }
 

@@ -61,7 +61,7 @@ def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts:
     curves = history_payload(now.table, history[history["step"] > 0])
     return {
         "version": now.version,
-        "trial": row(now.table, trial, every_param=True),
+        "trial": row(now.table, trial, every_param=True) | {"unsearched": list(trial.unsearched)},
         "config": "" if facts.config is None else facts.config.decode(errors="replace"),
         "curves": curves,
         "confusion": confusion_payload(facts.confusion),

@@ -27,7 +27,7 @@ export function settingsSection(host) {
       now = context;
       const { differs, same: alike } = context.payload;
       said.textContent = differs.length
-        ? `${plural(differs.length, "setting")} ${differs.length === 1 ? "differs" : "differ"}; a dash means that the trial has no such setting. ★ marks the best result.`
+        ? `${plural(differs.length, "setting")} ${differs.length === 1 ? "differs" : "differ"}; a dash means that the trial has no such setting, or that its branch does not search it. ★ marks the best result.`
         : "The trials have the same settings throughout.";
       fill(same, h("summary", {}, `${plural(alike.length, "setting")} ${alike.length === 1 ? "is" : "are"} the same in all of them`), sameTable(alike));
       draw();

@@ -37,7 +37,8 @@ export function outcome({ trial, study }) {
 /** The searched parameters with this trial's values, and the other settings on demand. */
 export function searched({ trial, searched: paths }) {
   const others = Object.keys(trial.params).filter((path) => !paths.includes(path) && trial.params[path] !== null);
-  const line = (path) => [path, settingText(trial.params[path] ?? null)];
+  const fixed = new Set(trial.unsearched);
+  const line = (path) => [path, settingText(trial.params[path] ?? null), fixed.has(path) && h("span", { class: "note" }, " (not searched here)")];
   return [
     list(paths.map(line), "This study searches no parameter."),
     others.length > 0 && h("details", { class: "help" }, h("summary", {}, `${others.length} more settings`), list(others.map(line), "")),
@@ -79,7 +80,7 @@ function settingText(value) {
 
 function list(rows, empty) {
   if (!rows.length) return h("p", { class: "note" }, empty);
-  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h("dl", { class: "pairs" }, rows.map(([name, ...value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
 function copyable(command) {
