@@ -22,8 +22,8 @@ def trial_name(number: int, params: Mapping[str, ParamValue], searched: Sequence
     Args:
         number: from 0.
         params: value by dotted path.
-        searched: in the order of the study file; parameters that the trial does not search are left out, and so are the last
-            ones where there is no more room.
+        searched: in the order of the study file; parameters that the trial does not search are left out, and so are
+            the last ones where there is no more room.
     """
     ordered = sorted(searched, key=lambda param: not param.log)
     paths, own = [param.path for param in ordered], [param.path for param in ordered if param.is_searched(params)]

@@ -12,6 +12,7 @@ from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.images import answers, compare_images, sprite
+from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import QueryError
 from tunetrack.report.views.rows import chosen
@@ -95,6 +96,11 @@ class Views:
         """Weight statistics of trials."""
         return compare_weights(self._contents(compared_trials(now.table, numbers), "weight_stats.parquet"))
 
+    def models(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
+        """Models of trials, layer by layer."""
+        trials = compared_trials(now.table, numbers)
+        return compare_models(trials, self._contents(trials, "model.json"))
+
     def confusion(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
         """Confusion matrices of trials."""
         return compare_confusion(self._contents(compared_trials(now.table, numbers), "confusion_matrix.csv"))
@@ -120,7 +126,7 @@ class Views:
         names = self._reader.artifacts(trial.run_id)
         files = {
             name: self._reader.artifact(trial.run_id, name)
-            for name in ("config.yaml", "confusion_matrix.csv", "weight_stats.parquet")
+            for name in ("config.yaml", "confusion_matrix.csv", "weight_stats.parquet", "model.json")
             if name in names
         }
         facts = TrialFacts(
@@ -129,6 +135,7 @@ class Views:
             files.get("config.yaml"),
             files.get("confusion_matrix.csv"),
             files.get("weight_stats.parquet"),
+            files.get("model.json"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
 
