@@ -190,6 +190,25 @@ def test_weights_side_by_side(views: tuple[Views, Versioned]) -> None:
     assert weights_payload(b"no table") is None
 
 
+def test_a_pruned_trial_shows_what_it_had_reached_apart_from_results(views: tuple[Views, Versioned]) -> None:
+    pages, now = views
+    rows = as_json(pages.trials(now, PageQuery(sort="provisional", order="desc")))["rows"]
+    assert [(row["number"], row["values"], row["provisional"]) for row in rows[:2]] == [
+        (5, [None], pytest.approx(0.59)),
+        (2, [None], pytest.approx(0.39)),
+    ]
+    assert {row["provisional"] for row in rows[2:]} == {None}
+    table = list(csv.DictReader(io.StringIO(pages.trials_csv(now, PageQuery(filter="state = PRUNED")))))
+    assert (table[0]["objective.validation/accuracy"], float(table[0]["provisional.validation/accuracy"])) == ("", 0.39)
+
+
+def test_metrics_by_epoch_are_named(views: tuple[Views, Versioned]) -> None:
+    found = as_json(views[0].study(views[1]))["history_metrics"]
+    assert found[:5] == ["train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "lr"]
+    assert "epoch_seconds" in found
+    assert "train_seconds" not in found
+
+
 def test_dead_units_by_layer_and_epoch(views: tuple[Views, Versioned]) -> None:
     weights = as_json(views[0].weights(views[1], [0, 1]))["trials"]["0"]
     dead = weights["dead"]

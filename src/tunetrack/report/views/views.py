@@ -12,6 +12,7 @@ from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.images import answers, compare_images, sprite
+from tunetrack.report.views.insights import KnownInsights
 from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import QueryError
@@ -22,7 +23,7 @@ from tunetrack.report.views.tables import compare_csv, history_csv, trials_csv
 from tunetrack.report.views.trial import TrialFacts, trial_payload
 from tunetrack.report.views.trials import PageQuery, asked_trials, trials_page
 from tunetrack.report.views.weights import compare_weights
-from tunetrack.tracking.queries import StudyRow, TrialRow
+from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow
 from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
@@ -44,6 +45,7 @@ class Views:
     def __init__(self, reader: StudyReader) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
+        self._insights = KnownInsights()
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
@@ -59,7 +61,11 @@ class Views:
         table = now.table
         runs = [trial.run_id for trial in curve_trials(table)]
         facts = StudyFacts(
-            self._document(table.study), self._reader.image_counts(table.study), self._reader.saved_view(table.study)
+            self._document(table.study),
+            self._reader.image_counts(table.study),
+            self._reader.saved_view(table.study),
+            self._history_metrics(table, runs[:1]),
+            self._insights.of(now),
         )
         return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
 
@@ -138,6 +144,13 @@ class Views:
             files.get("model.json"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
+
+    def _history_metrics(self, table: StudyTable, best: Sequence[str]) -> tuple[str, ...]:
+        """What the best trial, or else the newest one that has an epoch, has logged by epoch; curves first."""
+        trained = [trial.run_id for trial in reversed(table.trials) if trial.epochs]
+        history = self._reader.history([*best, *trained][:1])
+        found = set(history[history["step"] > 0]["metric"])
+        return (*(name for name in COMPARED_CURVES if name in found), *sorted(found.difference(COMPARED_CURVES)))
 
     def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
         """Their epochs; step 0 holds final numbers."""

@@ -10,6 +10,7 @@ import { layers, PALEST, paintStrands, pieces, quietLayer, strandPaths, thinned 
 
 const [LEFT, RIGHT, LEAST] = [58, 84, 112]; // pixels beside the outer axes, and between axes
 const FULL = 800; // lines that are painted at once; the others follow when the brush rests
+const HASTY = 400; // the same while a brush moves, when the next step must not wait
 const REST = 140; // ms
 const HIT = 7; // pixels from a line within which it is meant
 
@@ -47,10 +48,10 @@ export class Parallel extends Chart {
     this.options.onbrush?.(new Map(this.brushes), this.picked, true);
   }
 
-  redraw() {
+  redraw(anyway = false) {
     if (this._dragged) return;
     const focused = this.groups?.find((group) => group === document.activeElement)?.getAttribute("data-path");
-    super.redraw();
+    super.redraw(anyway);
     if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });
   }
 
@@ -143,7 +144,7 @@ export class Parallel extends Chart {
     clearTimeout(this._later);
     const members = (this.members = this._members());
     this.picked = members.map((place) => this.data.indices[place]);
-    const part = thinned(members, FULL);
+    const part = thinned(members, haste ? HASTY : FULL);
     const { quiet, front } = this._layers(part);
     const [below, above] = this._canvases.map((canvas) => canvas.getContext("2d"));
     if (quiet.length && !this._lined) paintStrands(below, quiet, this.xs, this.heights);

@@ -58,7 +58,8 @@ export function metricsSection(host) {
 function results(trials, objectives) {
   const goals = objectives.map((goal, index) => {
     const values = trials.map((row) => row.values?.[index] ?? null);
-    return { name: `${goal.metric} (${goal.maximize ? "highest" : "lowest"} is best)`, values, best: bestOf(values, goal.maximize ? 1 : -1), head: index ? "" : "Result" };
+    const [reached, shown] = [trials.map((row) => (index ? null : (row.provisional ?? null))), (value, at) => (value === null && reached[at] !== null ? h("span", { class: "provisional", title: "the last value of a trial without a result" }, cell(reached[at])) : cell(value))];
+    return { show: shown, name: `${goal.metric} (${goal.maximize ? "highest" : "lowest"} is best)`, values, best: bestOf(values, goal.maximize ? 1 : -1), head: index ? "" : "Result" };
   });
   return [
     ...goals,

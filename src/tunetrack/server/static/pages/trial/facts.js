@@ -14,7 +14,12 @@ export function tiles({ trial, study, model }) {
   return h(
     "div",
     { class: "tiles" },
-    study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
+    study.objectives.map(({ metric, maximize }, index) => {
+      const reached = index ? null : (trial.provisional ?? null);
+      const words = `${maximize ? "higher" : "lower"} is better`;
+      if (reached === null) return tile(objectiveText(trial.values[index]), `${metric} (${words})`);
+      return tile(h("span", { class: "provisional" }, objectiveText(reached)), `${metric} ${trial.state === "RUNNING" ? "so far" : "when it ended, without a result"} (${words})`);
+    }),
     tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
     tile(duration(trial.seconds), "computing time"),
     parameters && tile(cell(parameters), "parameters of the model"),
