@@ -275,7 +275,7 @@ def test_a_trial(views: tuple[Views, Versioned]) -> None:
     assert found["trial"]["params"]["model.head"] == "[64, 32]"
     assert "name: digits" in found["config"]
     assert found["findings"] == [{"rule": "dead_units", "text": "a third of them"}]
-    assert found["model"] == {"layers": [["layers.conv1", "Conv2d", [6, 6, 6], 690]], "parameters": 690, "flops": None}
+    assert found["model"] == {"layers": [["layers.conv1", "Conv2d", [6, 6, 6], 690]], "parameters": 690, "flops": 1000}
     assert found["curves"]["metrics"]["train/loss"]["1"]["steps"] == [1, 2, 3]
     assert "objective" not in found["curves"]["metrics"]
     commands = [one["command"] for one in found["reproduce"]]

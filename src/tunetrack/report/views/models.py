@@ -18,16 +18,17 @@ def model_payload(trial: TrialRow, content: bytes | None) -> dict[str, Any] | No
     """A trial's model: ``parameters`` and ``flops``, and ``layers`` as (name, kind, output shape, parameters).
 
     Args:
-        trial: its metrics have the numbers.
+        trial: its metrics have the numbers, too.
         content: of ``model.json``; None where there is none, as in trials of older versions. What is no such file
             counts as none.
 
     Returns:
         None where nothing is known of the model; `layers` is None where the layers are not.
     """
-    numbers = {name: finite(trial.metrics.get(f"model/{name}")) for name in _NUMBERS}
-    whole = {name: None if value is None else round(value) for name, value in numbers.items()}
-    layers = _layers(content)
+    stored = _stored(content)
+    found = {name: stored.get(name, finite(trial.metrics.get(f"model/{name}"))) for name in _NUMBERS}
+    whole = {name: None if value is None else round(value) for name, value in found.items()}
+    layers = stored.get("layers")
     return None if whole["parameters"] is None and layers is None else {"layers": layers, **whole}
 
 
@@ -41,10 +42,12 @@ def compare_models(trials: Sequence[TrialRow], contents: Mapping[int, bytes | No
     return {"trials": {str(trial.number): model_payload(trial, contents[trial.number]) for trial in trials}}
 
 
-def _layers(content: bytes | None) -> list[list[Any]] | None:
+def _stored(content: bytes | None) -> dict[str, Any]:
+    """The numbers and layers of the file; empty where it is none, or somebody else's of this name."""
     try:
-        rows = json.loads(content or b"null")
-        found = [[str(name), str(kind), [int(n) for n in shape], int(own)] for name, kind, shape, own in rows["layers"]]
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # somebody else's file of this name
-        return None
-    return found
+        file = json.loads(content or b"null")
+        rows = file["layers"]
+        layers = [[str(name), str(kind), [int(n) for n in shape], int(own)] for name, kind, shape, own in rows]
+        return {"layers": layers, **{name: int(file[name]) for name in _NUMBERS}}
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return {}

@@ -10,7 +10,6 @@ import { layers, PALEST, paintStrands, pieces, quietLayer, strandPaths, thinned 
 
 const [LEFT, RIGHT, LEAST] = [58, 84, 112]; // pixels beside the outer axes, and between axes
 const FULL = 800; // lines that are painted at once; the others follow when the brush rests
-const HASTY = 400; // the same while a brush moves, when the next step must not wait
 const REST = 140; // ms
 const HIT = 7; // pixels from a line within which it is meant
 
@@ -144,7 +143,7 @@ export class Parallel extends Chart {
     clearTimeout(this._later);
     const members = (this.members = this._members());
     this.picked = members.map((place) => this.data.indices[place]);
-    const part = thinned(members, haste ? HASTY : FULL);
+    const part = thinned(members, FULL);
     const { quiet, front } = this._layers(part);
     const [below, above] = this._canvases.map((canvas) => canvas.getContext("2d"));
     if (quiet.length && !this._lined) paintStrands(below, quiet, this.xs, this.heights);

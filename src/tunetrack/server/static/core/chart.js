@@ -95,6 +95,7 @@ export class Chart {
       if (!this.svg) whenIdle(this);
       return;
     }
+    idle.delete(this);
     const hovered = this.points[this._at]?.trial;
     this._sheet(width, height);
     this.points = [];
