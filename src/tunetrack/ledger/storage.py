@@ -21,6 +21,7 @@ import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
 
 from tunetrack.errors import LedgerError
+from tunetrack.ledger.rows import KeptTrials, TrialRows
 
 __all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
 
@@ -141,7 +142,7 @@ def _with_tables(url: str, connect: dict[str, Any]) -> BaseStorage:
     attempts = 0
     while True:
         try:
-            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs={"connect_args": connect}))
+            return KeptTrials(TrialRows(url, engine_kwargs={"connect_args": connect}))
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             attempts += 1
             text = f"{error} {error.__cause__}".lower()
