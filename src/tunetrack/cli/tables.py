@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tunetrack.cli.options import place_options
 from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
+from tunetrack.errors import masked
 from tunetrack.spec import TrialState
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _certainty(result: StudyResult) -> list[str]:
 
 
 def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
-    options = place_options(place.home, place.tracking_uri)
+    options = place_options(place.home, place.tracking_uri and masked(place.tracking_uri))
     console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *options])}", highlight=False)
     console.print(f"All trials   {shlex.join(['tunetrack', 'show', result.name, *options])}", highlight=False)
     console.print(f"Run id       {result.run_id or 'none'}", highlight=False)

@@ -26,7 +26,7 @@ from tunetrack.errors import LeaseLostError
 from tunetrack.ledger import leases
 from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
-from tunetrack.ledger.leases import leases_of
+from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, OUTCOME, WORKER, Reclaimed, WorkerRecord
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
@@ -57,7 +57,7 @@ class Claims:
         self.held: dict[int, tuple[FrozenTrial, dict[str, Any]]] = {}
         self._storage = storage
         self._study_id = study_id
-        self._leases = leases_of(storage)
+        self._leases = patient_leases_of(storage)
 
     def take(self, new: bool = True) -> FrozenTrial | None:
         """Takes the first trial that was given back, else, where `new` says so, a new one."""
