@@ -89,7 +89,7 @@ def test_connection_that_is_lost_before_any_statement(postgres: Postgres, postgr
         assert ledger.attributes()["seen"] == [EARLIER, EARLIER]
 
 
-@pytest.mark.parametrize("use", ["propose", "report", "release", "take", "tell"])
+@pytest.mark.parametrize("use", ["add", "propose", "report", "release", "take", "tell"])
 def test_commit_whose_answer_is_lost_counts_once(
     postgres_ledger: str, use: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +113,7 @@ def test_commit_whose_answer_is_lost_counts_once(
             patched.setattr(ledger._claims, "storage_of", lambda trial: (lost.__setitem__(0, 1), write(trial))[1])
             return asked(ledger)
 
+    lost[0] = use == "add"
     ticket = propose() if use == "propose" else asked(ledger)
     lost[0] = use == "report"
     ledger.report(ticket, 1, 0.25)

@@ -8,6 +8,7 @@ to a trial it is found out first whether it was kept (`PatientLeases`), so that 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from tunetrack.errors import masked
 from tunetrack.ledger.leases import Change, Leases, Worker, leases_of
 from tunetrack.ledger.records import WORKER
 
-__all__ = ["PatientStorage", "patient_leases_of"]
+__all__ = ["PatientStorage", "insist", "patient_leases_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def _is_cut_off(error: BaseException) -> bool:
     return isinstance(cause, sqlalchemy.exc.DBAPIError) and cause.connection_invalidated
 
 
-def _insist(work: Callable[[], T]) -> T:
+def insist(work: Callable[[], T]) -> T:
     """Does something once more when the server has gone away in the middle of it: what may be done twice."""
     for _ in range(_TRIES - 1):
         try:
@@ -103,7 +104,7 @@ class PatientStorage(RDBStorage):
 
 def _patient(name: str) -> Callable[..., Any]:
     def method(self: PatientStorage, *given: Any, **options: Any) -> Any:
-        return _insist(partial(getattr(RDBStorage, name), self, *given, **options))
+        return insist(partial(getattr(RDBStorage, name), self, *given, **options))
 
     return method
 
@@ -139,24 +140,36 @@ class _PatientLeases(Leases):
         def attempt() -> bool:
             return self._leases.take(trial, worker) or self._is_claimed(trial, worker)
 
-        return _insist(attempt)
+        return insist(attempt)
+
+    def add(self, study_id: int, worker: Worker, below: int | None) -> FrozenTrial | None:
+        attempts = itertools.count()
+
+        def attempt() -> FrozenTrial | None:
+            if next(attempts):
+                found = self._storage.get_all_trials(study_id, states=(OptunaState.RUNNING,))
+                if kept := [trial for trial in found if trial.user_attrs.get(WORKER) == worker]:
+                    return kept[0]
+            return self._leases.add(study_id, worker, below)
+
+        return insist(attempt)
 
     @contextmanager
     def change(self, trial: FrozenTrial, worker: Worker | None) -> Iterator[Change]:
         record = _Recorded()
         try:
             with ExitStack() as stack:
-                record.live = _insist(lambda: stack.enter_context(self._leases.change(trial, worker)))
+                record.live = insist(lambda: stack.enter_context(self._leases.change(trial, worker)))
                 yield record
                 if record.cut_off is not None:
                     raise record.cut_off
         except _FAILURES as error:
             if not _is_cut_off(error):
                 raise
-            _insist(lambda: self._again(trial, worker, record))
+            insist(lambda: self._again(trial, worker, record))
 
     def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
-        return _insist(lambda: self._leases.heartbeats(study_id))
+        return insist(lambda: self._leases.heartbeats(study_id))
 
     def _again(self, trial: FrozenTrial, worker: Worker | None, record: _Recorded) -> None:
         """The whole transaction once more, unless it was kept."""
