@@ -33,8 +33,9 @@ from tunetrack.study.workers.launcher import INTERRUPTED, Event, WorkerHandle
 
 __all__ = ["LocalLauncher", "keep_log"]
 
-#: Loaded once, before the first worker is forked: this module, and with it torch, MLflow, Optuna and Hyperopt.
-PRELOADED = (__name__,)
+#: Loaded once, before the first worker is forked: this module, and with it torch, MLflow, Optuna and Hyperopt; and what
+#: the first trial of a process would load, for seconds.
+PRELOADED = ("torch._dynamo", "numba", "sklearn.datasets", __name__)
 #: Time for a worker to end itself once it was told to, or once whoever started it is gone; then it ends at once.
 EXIT_SECONDS = 9.0
 #: Time for a process that was killed to be gone.
