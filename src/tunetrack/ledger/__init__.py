@@ -13,7 +13,7 @@ from tunetrack.ledger.hyperopt_sampler import HyperoptSampler
 from tunetrack.ledger.hyperopt_space import hyperopt_space
 from tunetrack.ledger.ledger import Ledger
 from tunetrack.ledger.pruners import pruner_of, pruner_problems
-from tunetrack.ledger.records import Reclaimed, Ticket, TrialRecord, WorkerRecord
+from tunetrack.ledger.records import WAIT, Reclaimed, Ticket, TrialRecord, Wait, WorkerRecord
 from tunetrack.ledger.results import hyperopt_result, optuna_result
 from tunetrack.ledger.samplers import sampler_factory, sampler_problems
 from tunetrack.ledger.storage import open_storage
@@ -22,12 +22,14 @@ from tunetrack.ledger.workers import is_dead
 from tunetrack.spec.study import StudySpec
 
 __all__ = [
+    "WAIT",
     "Change",
     "HyperoptSampler",
     "Ledger",
     "Reclaimed",
     "Ticket",
     "TrialRecord",
+    "Wait",
     "WorkerRecord",
     "check_options",
     "distribution_of",

@@ -31,7 +31,7 @@ class StudyBook:
         self.spec = spec
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(name)
-        self._claims = Claims(storage, self._study_id)
+        self._claims = Claims(storage, self._study_id, spec.head.sampler.lag)
         self._history = History(storage, self._study_id, spec.space)
         self._lock = threading.RLock()
 
@@ -52,14 +52,15 @@ class StudyBook:
         """
         return best_of(self.trials(), self.spec.objectives, objective)
 
-    def find_duplicate(self, config_key: str) -> TrialRecord | None:
-        """The first completed trial that was told with this key; None where there is none.
+    def find_duplicate(self, config_key: str, below: int | None = None) -> TrialRecord | None:
+        """The first completed trial that was told with this key, before trial number `below`; None: there is none.
 
         Raises:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            return self._history.completed_with(config_key)
+            found = self._history.completed_with(config_key)
+            return found if found is None or below is None or found.number < below else None
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """Who works on running trials now, in the order of the trials' numbers.

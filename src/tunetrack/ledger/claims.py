@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tunetrack.errors import LeaseLostError
 from tunetrack.ledger import leases
+from tunetrack.ledger.board import Board, Standing
 from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.leases import leases_of
-from tunetrack.ledger.records import DEATHS, OUTCOME, WORKER, Reclaimed, WorkerRecord
+from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
 
@@ -53,29 +53,103 @@ class Claims:
         held: by trial id the trials that this object has taken and neither given back nor ended, with their claims.
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int) -> None:
+    def __init__(self, storage: BaseStorage, study_id: int, lag: int | None = None) -> None:
         self.held: dict[int, tuple[FrozenTrial, dict[str, Any]]] = {}
         self._storage = storage
         self._study_id = study_id
+        self._lag = lag
         self._leases = leases_of(storage)
+        self._board = Board(storage, study_id)
 
-    def take(self, new: bool = True) -> FrozenTrial | None:
-        """Takes the first trial that was given back, else, where `new` says so, a new one."""
+    def take(self, limit: int | None = None, space: SearchSpace | None = None) -> FrozenTrial | Wait | None:
+        """Takes the lowest trial that was given back, else a new one.
+
+        Args:
+            limit: the study gets so many trials at the most.
+            space: it gets no more trials when this space, being finite, has been searched through.
+
+        Returns:
+            The trial; None where nothing is left to be done; WAIT where that depends on trials that are run now.
+        """
         worker = new_worker()
         try:
-            trial = self._take_again(worker) or (self._take_new(worker) if new else None)
+            taken = self._take(worker, limit, space)
         except BaseException:
             let_go(worker)  # should the storage have it all the same, it can be reclaimed
             raise
-        if trial is None:
-            let_go(worker)
+        if isinstance(taken, FrozenTrial):
+            self.held[taken._trial_id] = taken, worker
         else:
-            self.held[trial._trial_id] = trial, worker
-        return trial
+            let_go(worker)
+        return taken
+
+    def _take(
+        self, worker: Mapping[str, Any], limit: int | None, space: SearchSpace | None
+    ) -> FrozenTrial | Wait | None:
+        while True:
+            standing = self._board.look()
+            for _, trial_id in standing.waiting:
+                trial = self._storage.get_trial(trial_id)
+                if trial.state is TrialState.WAITING and self._leases.take(trial, worker):
+                    return trial
+            below = self._below(standing, limit, space)
+            if below is not None and standing.count >= below:
+                return WAIT if standing.running or standing.waiting else None
+            added = self._leases.add(self._study_id, worker, below)
+            if added is not None:
+                return added
+            # Others were faster. Only a new look can tell whether theirs were the last ones.
+
+    def _below(self, standing: Standing, limit: int | None, space: SearchSpace | None) -> int | None:
+        """The number that a new trial must stay below; None: it may have any.
+
+        With a lag, trial n exists where what it may see, the trials before n - lag, has ended and does not cover the
+        space. As an ended trial stays ended, this bound holds whatever others do meanwhile.
+        """
+        bounds = [] if limit is None else [limit]
+        if self._lag is not None:
+            bounds.append(standing.ended_below + self._lag + 1)
+        covered = self._covered_by(standing, space)
+        if covered is not None:
+            bounds.append(covered + self._lag + 1 if self._lag is not None else 0)
+        return min(bounds, default=None)
+
+    def _covered_by(self, standing: Standing, space: SearchSpace | None) -> int | None:
+        """The number of the trial with which every config of a finite space was taken; None: some are left.
+
+        With a lag, only trials count whose predecessors have all ended.
+        """
+        if space is None or space.size is None or standing.count < space.size:
+            return None
+        taken: set[frozenset[tuple[str, Any]]] = set()
+        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            if self._lag is not None and trial.number >= standing.ended_below:
+                return None
+            # A trial that failed without values has taken none of them.
+            if trial.params or trial.state is not TrialState.FAIL or not space.parameters:
+                taken.add(frozenset(trial.params.items()))
+                if len(taken) >= space.size:
+                    return trial.number
+        return None
 
     def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
         """The storage for a trial that is held."""
-        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id])
+        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag)
+
+    def twin_of(self, number: int, key: str) -> TrialState | None:
+        """The state of the first unfinished trial before `number` that has this key or has not been proposed yet."""
+        standing = self._board.look()
+        earlier = sorted(found for found in (*standing.waiting, *standing.running) if found[0] < number)
+        if not earlier:
+            return None
+        wanted = {trial_number for trial_number, _ in earlier}
+        for trial in self._storage.get_all_trials(
+            self._study_id, deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)
+        ):
+            # Without key and values it is being proposed, or its worker died over that; an old ledger has no keys.
+            if trial.number in wanted and trial.user_attrs.get(KEY, "" if trial.params else key) == key:
+                return trial.state
+        return None
 
     def token_of(self, trial: FrozenTrial) -> str:
         """What tells this claim on a trial that is held from all others."""
@@ -144,23 +218,6 @@ class Claims:
             )
             for trial, worker in known
         )
-
-    def covers(self, space: SearchSpace) -> bool:
-        """Whether every config of a finite space is taken, so that any further trial would be a duplicate."""
-        if space.size is None:
-            return False
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        # A trial that failed without values has taken none of them.
-        taken = [t.params for t in trials if t.params or t.state is not TrialState.FAIL or not space.parameters]
-        return len(taken) >= space.size and len({frozenset(params.items()) for params in taken}) >= space.size
-
-    def _take_again(self, worker: Mapping[str, Any]) -> FrozenTrial | None:
-        waiting = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.WAITING,))
-        return next((trial for trial in waiting if self._leases.take(trial, worker)), None)
-
-    def _take_new(self, worker: Mapping[str, Any]) -> FrozenTrial:
-        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
-        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template))
 
     def _running(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))

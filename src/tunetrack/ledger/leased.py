@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from tunetrack.ledger.leases import Leases, lost
-from tunetrack.ledger.records import OUTCOME, WORKER
+from tunetrack.ledger.records import KEY, OUTCOME, WORKER
 
 __all__ = ["LeasedStorage"]
 
@@ -30,9 +30,17 @@ class LeasedStorage:
         outcome: what `tell` is to keep beside Optuna's own state.
     """
 
-    def __init__(self, storage: BaseStorage, leases: Leases, trial: FrozenTrial, worker: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        leases: Leases,
+        trial: FrozenTrial,
+        worker: Mapping[str, Any],
+        lag: int | None = None,
+    ) -> None:
         self.outcome: dict[str, Any] = {}
         self._storage, self._leases, self._trial, self._worker = storage, leases, trial, worker
+        self._lag = lag
         self._values: list[tuple[str, float, BaseDistribution]] = []
         self._of_study: dict[tuple[int, str], Any] = {}
         self._proposing, self._ended = True, False
@@ -52,12 +60,16 @@ class LeasedStorage:
             self._storage.set_study_system_attr(study_id, key, value)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What samplers remember, this proposal included."""
-        kept = {key: value for (study, key), value in self._of_study.items() if study == study_id}
-        return {**self._storage.get_study_system_attrs(study_id), **kept}
+        """What samplers remember, this proposal included; with a lag they remember nothing.
 
-    def write(self) -> None:
-        """Writes the proposal, and the first sign of life with it.
+        NSGA-II keeps there who the parents are, which it can tell from the trials. Whichever trial came first would
+        say it for all, and that one may see others than this.
+        """
+        kept = {key: value for (study, key), value in self._of_study.items() if study == study_id}
+        return kept if self._lag is not None else {**self._storage.get_study_system_attrs(study_id), **kept}
+
+    def write(self, key: str) -> None:
+        """Writes the proposal and its key, and the first sign of life with it.
 
         Raises:
             LeaseLostError: the trial has been taken over.
@@ -65,8 +77,10 @@ class LeasedStorage:
         with self._leases.change(self._trial, self._worker) as change:
             for value in self._values:
                 change.parameter(*value)
-            for (study_id, key), remembered in self._of_study.items():
-                change.study_system_attribute(study_id, key, remembered)
+            if self._lag is None:
+                for (study_id, name), remembered in self._of_study.items():
+                    change.study_system_attribute(study_id, name, remembered)
+            change.attribute(KEY, key)
             change.beat()
         self._values, self._of_study, self._proposing = [], {}, False
 
@@ -86,13 +100,18 @@ class LeasedStorage:
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
     ) -> list[FrozenTrial]:
-        """The trials that samplers and pruners see: all but those that failed without values.
+        """The trials that samplers and pruners see: with a lag those before it, and none that failed without values.
 
-        Their workers died while they were proposed, or their values are of an earlier study file. Nobody can learn from
-        them, and brute_force takes them for the end of its tree.
+        The workers of these died while they were proposed, or their values are of an earlier study file. Nobody can
+        learn from them, and brute_force takes them for the end of its tree.
         """
         found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        return [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
+        below = self._trial.number - self._lag if self._lag is not None else None
+        return [
+            trial
+            for trial in found
+            if (trial.params or trial.state is not OptunaState.FAIL) and (below is None or trial.number < below)
+        ]
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Keeps a report.

@@ -13,14 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.orm import Session
 
@@ -81,6 +81,10 @@ class Leases(ABC):
         """Turns a WAITING trial into a RUNNING one of this worker; False where somebody was faster."""
 
     @abstractmethod
+    def add(self, study_id: int, worker: Worker, below: int | None) -> FrozenTrial | None:
+        """Adds a RUNNING trial of this worker, unless its number would be `below` or more: then None."""
+
+    @abstractmethod
     def change(self, trial: FrozenTrial, worker: Worker | None) -> AbstractContextManager[Change]:
         """One transaction on a RUNNING trial of this worker; no other use of the storage is allowed inside.
 
@@ -118,6 +122,31 @@ class _DatabaseLeases(Leases):
             change.attribute(WORKER, worker)
             change.beat()
             return True
+
+    def add(self, study_id: int, worker: Worker, below: int | None) -> FrozenTrial | None:
+        study, trials = models.StudyModel, models.TrialModel
+        last = sqlalchemy.select(trials.number).where(trials.study_id == study_id).order_by(trials.trial_id.desc())
+        template = create_trial(state=OptunaState.RUNNING, user_attrs={WORKER: worker})
+        with _create_scoped_session(self._backend.scoped_session) as session, session.no_autoflush:
+            # Holds the study's row until the commit, so that one worker at a time numbers a trial.
+            row = sqlalchemy.update(study).where(study.study_id == study_id).values(study_id=study_id)
+            session.execute(row.execution_options(synchronize_session=False))
+            number = session.execute(last.limit(1)).scalar_one_or_none()
+            template.number = 0 if number is None else number + 1
+            if below is not None and template.number >= below:
+                return None
+            trial = models.TrialModel(
+                study_id=study_id,
+                number=template.number,
+                state=OptunaState.RUNNING,
+                datetime_start=template.datetime_start,
+            )
+            session.add(trial)
+            session.flush()
+            template._trial_id = trial_id = cast(int, trial.trial_id)
+            session.add(models.TrialUserAttributeModel(trial_id=trial_id, key=WORKER, value_json=json.dumps(worker)))
+            _DatabaseChange(self._backend, session, trial_id).beat()
+        return template
 
     @contextmanager
     def change(self, trial: FrozenTrial, worker: Worker | None) -> Iterator[Change]:
@@ -194,6 +223,13 @@ class _PlainLeases(Leases):
             if taken:
                 self._storage.set_trial_user_attr(trial._trial_id, WORKER, dict(worker))
             return taken
+
+    def add(self, study_id: int, worker: Worker, below: int | None) -> FrozenTrial | None:
+        with self._lock:
+            if below is not None and len(self._storage.get_all_trials(study_id, deepcopy=False)) >= below:
+                return None
+            template = create_trial(state=OptunaState.RUNNING, user_attrs={WORKER: dict(worker)})
+            return self._storage.get_trial(self._storage.create_new_trial(study_id, template))
 
     @contextmanager
     def change(self, trial: FrozenTrial, worker: Worker | None) -> Iterator[Change]:

@@ -2,7 +2,7 @@
 
     ledger.reclaim()                               # what workers have left that are gone
     with ledger.keeping():                         # says that this worker lives
-        ticket = ledger.ask()                      # None: a finite space has been searched through
+        ticket = ledger.ask(limit)                 # None: nothing is left to be done; WAIT: perhaps later
         prune = ledger.report(ticket, epoch, value)
         ledger.tell(ticket, TrialOutcome(...))     # or ledger.release(ticket), to have it run again
 
@@ -17,7 +17,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import optuna
 from optuna.pruners import HyperbandPruner, NopPruner
@@ -26,17 +26,18 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from tunetrack.errors import LeaseLostError, LedgerError
+from tunetrack.errors import InfeasibleConfigError, LeaseLostError, LedgerError
 from tunetrack.ledger.book import StudyBook
 from tunetrack.ledger.distributions import suggest_config
 from tunetrack.ledger.keeper import renewing
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.leases import lost
 from tunetrack.ledger.pruners import pruner_of
-from tunetrack.ledger.records import DEATHS, Reclaimed, Ticket, checked_values, outcome_attribute
+from tunetrack.ledger.records import DEATHS, Reclaimed, Ticket, Wait, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
 from tunetrack.ledger.studies import NameTakenError, create_study, open_study, unused_name
+from tunetrack.spec.flatten import config_key
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.study import StudySpec
 
@@ -147,23 +148,46 @@ class Ledger(StudyBook):
             storage, spec = open_study(storage, name, spec, accept_changes)
             return cls(storage, name, spec, sampler)
 
-    def ask(self) -> Ticket | None:
-        """Takes a trial: one that was given back, else a new one.
+    def ask(self, limit: int | None = None) -> Ticket | Wait | None:
+        """Takes a trial: the lowest one that was given back, else a new one.
+
+        Args:
+            limit: the study gets so many trials at the most, however many workers ask; None: any number.
 
         Returns:
-            What to run; None where every config of a finite space has been taken.
+            What to run; None where nothing is left to be done, as the study has its trials or every config of a finite
+            space has been taken; WAIT where there is nothing to do now, but trials are run (elsewhere, or by this
+            ledger) that may be given back, or that must end before the next one may be proposed (`sampler.lag`).
 
         Raises:
             LedgerError: the storage cannot be read or written.
         """
         with self._working():
             while True:
-                covered = self._ends_when_covered and self._claims.covers(self.spec.space)
-                taken = self._claims.take(new=not covered)
-                if taken is None:
-                    return None
+                taken = self._claims.take(limit, self.spec.space if self._ends_when_covered else None)
+                if not isinstance(taken, FrozenTrial):
+                    return taken
                 with suppress(LeaseLostError):  # frozen while proposing: somebody else has this one by now
                     return self._proposed(taken)
+
+    def twin(self, ticket: Ticket) -> TrialState | None:
+        """Whether an unfinished trial of a lower number has the same key, or may yet be proposed to have it.
+
+        Whoever waits for its end does not train the same twice. Trials wait for lower numbers only, so the lowest one
+        of them waits for nobody.
+
+        Returns:
+            None where there is none; RUNNING where it is run; KILLED where it was given back: then `release` this
+            ticket and ask again, for a lower number is handed out first.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        if not ticket.key:
+            return None
+        with self._working():
+            state = self._claims.twin_of(ticket.number, ticket.key)
+        return None if state is None else TrialState.RUNNING if state is OptunaState.RUNNING else TrialState.KILLED
 
     def _proposed(self, taken: FrozenTrial) -> Ticket:
         again = taken.state is OptunaState.WAITING
@@ -174,7 +198,8 @@ class Ledger(StudyBook):
             if again:
                 _forget_reports(trial)
             config = suggest_config(trial, self.spec.space)
-            leased.write()
+            key = self._key(config)
+            leased.write(key)
         except BaseException:
             try:
                 with suppress(LeaseLostError):
@@ -185,7 +210,13 @@ class Ledger(StudyBook):
         claim = self._claims.token_of(taken)
         self._open[taken.number] = _OpenTrial(trial, leased, claim)
         deaths = len(taken.user_attrs.get(DEATHS, ()))
-        return Ticket(taken.number, trial.params, config, again, deaths, claim)
+        return Ticket(taken.number, trial.params, config, again, deaths, claim, key)
+
+    def _key(self, config: dict[str, Any]) -> str:
+        try:
+            return config_key(self.spec.config(config))
+        except InfeasibleConfigError:
+            return ""
 
     @contextmanager
     def keeping(self) -> Iterator[None]:

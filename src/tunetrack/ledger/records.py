@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +18,15 @@ from tunetrack.spec.space import SearchSpace
 
 __all__ = [
     "DEATHS",
+    "KEY",
     "OUTCOME",
     "VALUES",
+    "WAIT",
     "WORKER",
     "Reclaimed",
     "Ticket",
     "TrialRecord",
+    "Wait",
     "WorkerRecord",
     "checked_values",
     "outcome_attribute",
@@ -31,6 +35,7 @@ __all__ = [
 
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
 DEATHS = "tunetrack:deaths"
+KEY = "tunetrack:key"
 OUTCOME = "tunetrack:outcome"
 VALUES = "tunetrack:values"
 WORKER = "tunetrack:worker"
@@ -44,6 +49,15 @@ _STATES: Mapping[OptunaState, TrialState] = {
 }
 
 
+class Wait(enum.Enum):
+    """What `Ledger.ask` answers when there is nothing to do now, and may be later."""
+
+    WAIT = "wait"
+
+
+WAIT = Wait.WAIT
+
+
 @dataclass(frozen=True)
 class Ticket:
     """A trial to be run: what `Ledger.ask` hands out and `report`, `tell` and `release` take.
@@ -55,6 +69,7 @@ class Ticket:
         retry: whether the trial was begun before and given back.
         deaths: how many workers have died over it.
         claim: tells this handing-out of the trial from any other one.
+        key: the same for trials that would train alike (`spec.config_key`); empty for one that breaks a rule.
     """
 
     number: int
@@ -63,6 +78,7 @@ class Ticket:
     retry: bool = False
     deaths: int = 0
     claim: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)

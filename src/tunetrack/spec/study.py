@@ -117,6 +117,11 @@ class SamplerConfig(_WithOptions):
         "tpe", description=f"optuna: {', '.join(OPTUNA_SAMPLERS)}; hyperopt: {', '.join(HYPEROPT_SAMPLERS)}"
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the proposals")
+    lag: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="the same trials with any number of workers: trial n sees the trials before n - lag alone, and is "
+        "proposed once these have ended",
+    )
 
     @field_validator("name")
     @classmethod

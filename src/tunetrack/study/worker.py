@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tunetrack.errors import DataError, InfeasibleConfigError, InterruptedStudyError, LeaseLostError, TrackingError
-from tunetrack.ledger import Ledger, Ticket
+from tunetrack.ledger import Ledger, Ticket, Wait
 from tunetrack.spec import (
     EpochRecord,
     Finding,
@@ -36,6 +37,11 @@ __all__ = ["Worker", "trial_artifacts"]
 #: How long a study waits for room on the disk before it stops, and how often it looks, seconds.
 ROOM_SECONDS = 600.0
 _LOOK_SECONDS = 1.0
+
+#: How long a worker with nothing to do sleeps, seconds: first, and at the most.
+PAUSES = (0.05, 1.0)
+#: How often a worker looks for others that are gone, seconds.
+TAKE_BACK_SECONDS = 2.0
 
 
 @dataclass
@@ -65,6 +71,7 @@ class Worker:
     after_trial: Callable[[], None] = lambda: None
     _started: float = 0.0
     _spent_before: float = 0.0
+    _take_back_at: float = 0.0
 
     def work(self) -> None:
         """Runs trials until the budget is spent or the search space is exhausted.
@@ -75,15 +82,23 @@ class Worker:
             TrackingError: the tracking store cannot be written.
         """
         self._started, self._spent_before = time.monotonic(), self._earlier_seconds()
-        while not self._budget_spent():
+        budget, pause = self.spec.head.budget, PAUSES[0]
+        while not self._time_is_up():
             self.stop.check()
-            self.take_back()  # workers on other machines die as well
-            ticket = self.ledger.ask()
+            self._take_back_now_and_then()
+            ticket = self.ledger.ask(budget.trials)
             if ticket is None:
-                self.progress.note("every combination of the search space has been tried")
+                if budget.trials is None or len(self.ledger.trials()) < budget.trials:
+                    self.progress.note("every combination of the search space has been tried")
                 return
-            self._run(ticket)
-            self.after_trial()
+            if isinstance(ticket, Wait):  # those that run elsewhere may be given back, should their worker die
+                self._sleep(pause)
+                pause = min(2 * pause, PAUSES[1])
+                continue
+            pause = PAUSES[0]
+            if self._is_its_turn(ticket):
+                self._run(ticket)
+                self.after_trial()
 
     def take_back(self, cause: str = "", everybody: bool = False) -> None:
         """Has the trials run again whose workers are gone, and ends those that have lost too many.
@@ -108,20 +123,56 @@ class Worker:
         return sum(record.state not in (TrialState.RUNNING, TrialState.KILLED) for record in self.ledger.trials())
 
     def _earlier_seconds(self) -> float:
-        """Seconds that trials have taken before this worker began."""
-        return sum(record.seconds or 0.0 for record in self.ledger.trials())
+        """Seconds in which at least one trial was run before this worker began."""
+        now, spent, until = datetime.now(UTC), 0.0, None
+        for record in sorted(self.ledger.trials(), key=lambda record: record.started or now):
+            end = now if record.state is TrialState.RUNNING else record.finished
+            if record.started is None or end is None:
+                continue
+            begin = record.started if until is None else max(until, record.started)
+            spent += max(0.0, (end - begin).total_seconds())
+            until = end if until is None else max(until, end)
+        return spent
+
+    def _take_back_now_and_then(self) -> None:
+        """Workers on other machines die as well."""
+        if time.monotonic() >= self._take_back_at:
+            self.take_back()
+            self._take_back_at = time.monotonic() + TAKE_BACK_SECONDS
+
+    def _sleep(self, seconds: float) -> None:
+        with self.stop.interruptible():
+            time.sleep(seconds)
+
+    def _is_its_turn(self, ticket: Ticket) -> bool:
+        """Waits while the same configuration is trained under a lower number, whose result can then be reused.
+
+        Returns:
+            False where that number waits to be run again: this one was given back, and the lower one comes first.
+
+        Raises:
+            InterruptedStudyError: a signal came while waiting; the trial was given back.
+        """
+        pause = PAUSES[0] / 10  # the other one may be about to be proposed only
+        while (twin := self.ledger.twin(ticket)) is TrialState.RUNNING:
+            try:
+                self._sleep(pause)
+            except InterruptedStudyError:
+                self.ledger.release(ticket)
+                raise
+            pause = min(2 * pause, PAUSES[1])
+            self._take_back_now_and_then()
+        if twin is not None:
+            self.ledger.release(ticket)
+        return twin is None
 
     def _may_exist(self, ticket: Ticket) -> bool:
         """Whether MLflow may know this trial: only a process that died could have left it there."""
         return ticket.retry or self.run.resumed
 
-    def _budget_spent(self) -> bool:
-        budget = self.spec.head.budget
-        if budget.trials is not None and self.finished_trials() >= budget.trials:
-            return True
-        if budget.seconds is None:
-            return False
-        return self._spent_before + time.monotonic() - self._started >= budget.seconds
+    def _time_is_up(self) -> bool:
+        seconds = self.spec.head.budget.seconds
+        return seconds is not None and self._spent_before + time.monotonic() - self._started >= seconds
 
     def _run(self, ticket: Ticket) -> None:
         try:
@@ -201,7 +252,8 @@ class Worker:
         return None if self.checkpoints is None else self.checkpoints / f"{ticket.number}.pt"
 
     def _result(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
-        twin = self.ledger.find_duplicate(config_key(config))
+        below = None if self.spec.head.sampler.lag is None else ticket.number  # higher ones may or may not have ended
+        twin = self.ledger.find_duplicate(config_key(config), below)
         if twin is not None:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
             return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tunetrack.errors import LedgerError
-from tunetrack.ledger import Ledger, Reclaimed, Ticket, latest_name, list_studies, pareto_front
+from tunetrack.ledger import WAIT, Ledger, Reclaimed, Ticket, latest_name, list_studies, pareto_front
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.testing.toy import SPACES, drive, toy_loss, toy_spec
 
@@ -42,7 +45,7 @@ for use in (ledger.report, ledger.tell):
 
 def _asked(ledger: Ledger) -> Ticket:
     ticket = ledger.ask()
-    assert ticket is not None
+    assert isinstance(ticket, Ticket)
     return ticket
 
 
@@ -138,6 +141,78 @@ class LedgerContract:
         _complete(other, again, 0.7)
         assert other.trials()[0].intermediate == {1: 0.8}
         _complete(ledger, second, 0.6)
+
+    def test_lowest_number_is_taken_again_first(self, ledger: Ledger) -> None:
+        tickets = [_asked(ledger) for _ in range(4)]
+        for ticket in (tickets[2], tickets[0], tickets[3]):
+            ledger.release(ticket)
+        assert [_asked(ledger).number for _ in range(4)] == [0, 2, 3, 4]
+
+    def test_limit_counts_trials_in_any_state(self, ledger: Ledger, url: str) -> None:
+        first, second = _asked(ledger), _asked(ledger)
+        other = Ledger.load(url, "toy")
+        assert other.ask(limit=2) is WAIT
+        _complete(ledger, first, 0.5)
+        assert other.ask(limit=2) is WAIT
+        ledger.release(second)
+        again = other.ask(limit=2)
+        assert isinstance(again, Ticket)
+        assert again.number == 1
+        assert ledger.ask(limit=2) is WAIT
+        other.tell(again, TrialOutcome(TrialState.FAILED, reason="no memory"))
+        assert ledger.ask(limit=2) is other.ask(limit=2) is None
+        assert _asked(other).number == 2
+
+    def test_many_workers_never_exceed_the_limit(self, url: str) -> None:
+        limit, workers = 25, 5
+        Ledger.create(url, toy_spec(sampler={"name": "random"}))
+
+        def work(number: int) -> None:
+            ledger = Ledger.load(url, "toy")
+            with ledger.keeping():
+                while (ticket := ledger.ask(limit)) is not None:
+                    if not isinstance(ticket, Ticket):
+                        time.sleep(0.01)
+                    elif ticket.number % 5 == number and not ticket.retry:
+                        ledger.release(ticket)
+                    else:
+                        _complete(ledger, ticket, 0.5)
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, range(workers)))
+        trials = Ledger.load(url, "toy").trials()
+        assert [(trial.number, trial.state) for trial in trials] == [(n, TrialState.COMPLETE) for n in range(limit)]
+
+    def test_twin_in_flight_is_found(self, url: str) -> None:
+        ledger = Ledger.create(url, toy_spec("finite", optimizer={"name": "adam"}, sampler={"name": "grid"}))
+        first, second = _asked(ledger), _asked(ledger)  # the grid has two cells
+        other = Ledger.load(url, "toy")
+        assert other.twin(second) is None
+        ledger.release(first)
+        assert ledger.twin(second) is None
+        again = _asked(ledger)
+        assert again.key == first.key != second.key
+        _complete(ledger, second, 0.5, second.key)
+        assert ledger.ask() is WAIT
+        assert ledger.twin(replace(again, number=9)) is TrialState.RUNNING
+        ledger.release(again)
+        assert ledger.twin(replace(again, number=9)) is TrialState.KILLED
+        assert ledger.twin(replace(again, number=9, key="another")) is None
+
+    def test_lag_holds_trials_back_until_those_before_have_ended(self, url: str) -> None:
+        ledger = Ledger.create(url, toy_spec(sampler={"name": "tpe", "lag": 1}))
+        other = Ledger.load(url, "toy")
+        first, second = _asked(ledger), _asked(other)
+        assert ledger.ask() is WAIT
+        _complete(other, second, 0.25)
+        assert other.ask() is WAIT
+        ledger.release(first)
+        again = _asked(other)
+        assert again.number == 0
+        assert ledger.ask() is WAIT
+        _complete(other, again, 0.5)
+        assert [_asked(ledger).number, _asked(other).number] == [2, 3]
+        assert ledger.ask() is WAIT
 
     def test_killed_outcome_releases(self, ledger: Ledger) -> None:
         ledger.tell(_asked(ledger), TrialOutcome(TrialState.KILLED))

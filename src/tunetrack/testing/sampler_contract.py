@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import optuna
 
-from tunetrack.ledger import Ledger, TrialRecord
+from tunetrack.ledger import Ledger, Ticket, TrialRecord
 from tunetrack.spec.domains import CategoricalDomain, FloatDomain, IntDomain
 from tunetrack.spec.space import Parameter
 from tunetrack.spec.study import StudySpec
@@ -94,7 +94,7 @@ class SamplerContract:
         half = self.trials // 2
         drive(ledger, half)
         ticket = ledger.ask()
-        assert ticket is not None
+        assert isinstance(ticket, Ticket)
         ledger.release(ticket)
         drive(ledger, self.trials - half)
         assert [t.values for t in ledger.trials()] == [t.values for t in self.run(spec)]

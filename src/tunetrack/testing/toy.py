@@ -108,7 +108,7 @@ def drive(ledger: Ledger, count: int) -> list[dict[str, Any]]:
     configs = []
     for _ in range(count):
         ticket = ledger.ask()
-        if ticket is None:
+        if not isinstance(ticket, Ticket):
             break
         configs.append(ticket.config)
         run_toy_trial(ledger, ticket)
