@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tunetrack.cli.link import LinkEnd
 from tunetrack.errors import InterruptedStudyError
-from tunetrack.spec import EpochRecord, Finding, TrialConfig, TrialOutcome
+from tunetrack.spec import EpochRecord, Finding, TrialConfig, TrialOutcome, TrialState
 from tunetrack.study.progress import Progress, StudyStart
 
 __all__ = ["watched"]
@@ -47,6 +47,9 @@ class _Watched(Progress):
     def study_started(self, start: StudyStart) -> None:
         self._shown.study_started(start)
 
+    def trial_taken(self, number: int, worker: int) -> None:
+        self._shown.trial_taken(number, worker)
+
     def trial_started(self, number: int, config: TrialConfig) -> None:
         self._reached(number, 0)
         self._shown.trial_started(number, config)
@@ -59,7 +62,8 @@ class _Watched(Progress):
         self._shown.found(number, finding)
 
     def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
-        self._reached(number, math.inf)
+        if outcome.state is not TrialState.KILLED:  # its worker was, and it is run again
+            self._reached(number, math.inf)
         self._shown.trial_finished(number, outcome)
 
     def note(self, text: str) -> None:

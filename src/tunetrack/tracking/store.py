@@ -152,12 +152,21 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             study.flush(_OPEN_SECONDS)
         return study
 
-    def attach_study(self, run_id: str) -> StudyRun:
+    def attach_study(self, run_id: str, info: StudyInfo | None = None, experiment_id: str | None = None) -> StudyRun:
         """The study of an existing parent run, without writing anything: for a further worker process.
+
+        Args:
+            run_id: of the parent run.
+            info: what the run says of the study.
+            experiment_id: the run's experiment. With `info` and this one the store is not asked for anything, and may
+                be away.
 
         Raises:
             TrackingError: the store failed, or the run is not a study.
         """
+        if info is not None and experiment_id is not None:
+            address = RunAddress(run_id, experiment_id, resumed=True)
+            return StudyRun(lambda: self.calls, self.writer, info, address)
         with translated(f"read the study run {run_id}", self.uri):
             run = self.calls.get_run(run_id)
         info = info_from_tags(run.data.tags, run_id)
