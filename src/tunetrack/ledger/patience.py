@@ -118,9 +118,16 @@ for _name in (
     "get_study_user_attrs",
     "get_study_system_attrs",
     "get_trial",
+    "get_trial_param",
+    "get_trial_user_attrs",
+    "get_trial_system_attrs",
+    "get_trial_id_from_study_id_trial_number",
+    "_get_best_trial_id",
     "_get_trials",
     "set_study_user_attr",
     "set_study_system_attr",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
 ):
     setattr(PatientStorage, _name, _patient(_name))
 

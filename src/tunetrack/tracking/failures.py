@@ -18,7 +18,7 @@ __all__ = ["STORE_FAILURES", "Verdict", "describe", "is_store_failure", "judge",
 
 #: What a tracking store can raise when it, its disk or its network fails.
 STORE_FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, requests.RequestException, OSError)
-#: Libraries by which MLflow reaches object stores. Their errors are plain exceptions, and none of them need be installed.
+#: Libraries by which MLflow reaches object stores. Their errors are plain exceptions; none of them need be installed.
 _OBJECT_STORES = frozenset({"boto3", "botocore", "s3transfer", "azure", "google"})
 
 #: (what stands in the exception, what to tell the user); the first that fits is used.
@@ -29,7 +29,10 @@ _HINTS = (
     ("No space left on device", "the disk is full; free some space"),
     ("unable to open database file", "the file cannot be opened or created; check the path and its permissions"),
     ("file is not a database", "this file is not an SQLite database; choose another path"),
-    ("Unable to locate credentials", "the object store asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (
+        "Unable to locate credentials",
+        "the object store asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
     ("Could not connect to the endpoint URL", "the object store does not answer; is MLFLOW_S3_ENDPOINT_URL right?"),
     ("NoSuchBucket", "there is no such bucket; make it first"),
     ("No module named 'boto3'", "artifacts on S3 need another package: pip install 'tunetrack[s3]'"),
@@ -88,7 +91,8 @@ def judge(error: Exception) -> Verdict:
 def is_store_failure(error: BaseException) -> bool:
     """Whether a tracking store, its disk, its object store or its network has raised this."""
     libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, STORE_FAILURES) or bool(libraries & _OBJECT_STORES)
+    # Without its library an object store cannot be reached; it can be installed, and nothing is lost meanwhile.
+    return isinstance(error, (*STORE_FAILURES, ImportError)) or bool(libraries & _OBJECT_STORES)
 
 
 def _judge_mlflow(error: MlflowException) -> Verdict:
