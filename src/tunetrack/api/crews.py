@@ -18,6 +18,7 @@ from tunetrack.study.workers.job import WorkerJob
 from tunetrack.study.workers.join import join
 from tunetrack.study.workers.launcher import Launcher
 from tunetrack.study.workers.local import LocalLauncher
+from tunetrack.study.workers.ray import RayLauncher
 
 __all__ = ["LAUNCHERS", "crew_fields", "join_study"]
 
@@ -54,7 +55,7 @@ def crew_fields(
     count = _automatic(cores, threads or 1, gpus) if isinstance(workers, str) else workers
     if count == 1 and launcher == "local":
         return {"threads": threads}
-    starts: Launcher = LocalLauncher(place.logs)
+    starts: Launcher = LocalLauncher(place.logs) if launcher == "local" else RayLauncher(place.logs, ray_address)
     return {"crew": CrewPlan(count, starts, threads or max(1, cores // max(1, count)), gpus)}
 
 
