@@ -9,9 +9,9 @@ machine with two cores. The result goes to `benchmarks/results/workers.json`.
   the best trial's model and the report. A round is one study of each, both in fresh processes.
 * `start_seconds`: from the wish for a worker to its first trial, forked from the process that has loaded the libraries
   (`LocalLauncher`), and as a fresh interpreter.
-* `memory_mib` while all workers train: USS, which is a process's alone, and PSS, in which shared pages are divided among
-  those that share them; of a study by one process, and by a leader with one and with two workers. `second_adds` is what
-  the PSS of all processes of a study grows by with the second worker.
+* `memory_mib` while all workers train: USS, which is a process's alone, and PSS, in which shared pages are divided
+  among those that share them; of a study by one process, and by a leader with one and with two workers. `second_adds`
+  is what the PSS of all processes of a study grows by with the second worker.
 """
 
 from __future__ import annotations

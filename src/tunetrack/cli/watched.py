@@ -29,7 +29,8 @@ def watched(shown: Progress, link: LinkEnd | None, retries: int, place: Sequence
     try:
         yield progress
     except InterruptedStudyError as error:
-        error.add_note(f"{shlex.join(['tunetrack', 'resume', progress.study, *map(masked, place)])} goes on with the study")
+        resume = shlex.join(["tunetrack", "resume", progress.study, *map(masked, place)])
+        error.add_note(f"{resume} goes on with the study")
         raise
 
 
