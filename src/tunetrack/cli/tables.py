@@ -15,6 +15,7 @@ from rich.text import Text
 
 from tunetrack.cli.options import place_options
 from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
+from tunetrack.errors import masked
 from tunetrack.spec import TrialState
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def _certainty(result: StudyResult) -> list[str]:
 
 
 def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
-    options = place_options(place)
-    served = place_options(replace(place, ledger_url=None))  # the pages are made of the runs alone
+    options = [masked(part) for part in place_options(place)]
+    served = [masked(part) for part in place_options(replace(place, ledger_url=None))]  # pages need the runs alone
     console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *served])}", highlight=False)
     console.print(f"All trials   {shlex.join(['tunetrack', 'show', result.name, *options])}", highlight=False)
     console.print(f"Run id       {result.run_id or 'none'}", highlight=False)

@@ -14,6 +14,8 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
 
+from tunetrack.ledger.patience import insist
+
 __all__ = ["Board", "Standing"]
 
 
@@ -50,7 +52,7 @@ class Board:
     def look(self) -> Standing:
         """The study as it stands now."""
         with self._lock:
-            for trial_id, number, state in self._rows():
+            for trial_id, number, state in insist(self._rows):
                 if trial_id > self._last_id:
                     self._last_id, self._count = trial_id, self._count + 1
                 self._unfinished.pop(trial_id, None)

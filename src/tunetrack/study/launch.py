@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from tunetrack import training
-from tunetrack.errors import InterruptedStudyError, LedgerError, TrackingError
+from tunetrack.errors import InterruptedStudyError, LedgerError, TrackingError, masked
 from tunetrack.ledger import Ledger, latest_name
 from tunetrack.spec import StudySpec
 from tunetrack.spec.imports import imported_models
@@ -139,7 +139,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
         except InterruptedStudyError as interrupt:
             _leave(run, str(interrupt), wanted.progress, LEAVE_SECONDS if wanted.crew is None else LEAVE_LAST_SECONDS)
             raise
-        except TrackingError as error:
+        except (TrackingError, LedgerError) as error:
             _leave(run, str(error), wanted.progress)
             raise
         except Exception as error:
@@ -293,7 +293,7 @@ def _settle(worker: Worker, place: Place) -> None:
         if time.monotonic() > deadline:
             name = worker.ledger.name
             raise TrackingError(
-                f"all trials of the study {name!r} are done, but the tracking store {place.tracking} has not taken "
+                f"all trials of the study {name!r} are done, but the tracking store {masked(place.tracking)} has not taken "
                 f"everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
                 f"{place.spool / name}, and `tunetrack resume {name}` sends it and names the winner"
             )

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tunetrack._version import __version__
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.tracking.artifacts import to_yaml
 from tunetrack.tracking.commands import Reopen, RunRef
 from tunetrack.tracking.failures import translated
@@ -71,7 +71,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         """The way in for entries, with a temporary spool unless `use_spool` has given it another."""
         if self._writer is None:
             performer = Performer(lambda: self.calls, self.is_server)
-            self._writer = BackgroundWriter(performer, self.uri, self._place, self._limits)
+            self._writer = BackgroundWriter(performer, masked(self.uri), self._place, self._limits)
         return self._writer
 
     @property
