@@ -21,6 +21,7 @@ from mlflow.entities import Run
 import tunetrack
 from process_support import Started, is_gone, send, started, study_command, until
 from study_support import command, tiny, write_study
+from tunetrack.api.parity import check_parity
 from tunetrack.ledger import Ledger
 from tunetrack.study.place import Place
 
@@ -87,7 +88,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_run_again(home: Path, tmp_pat
     record = Ledger.load(Place(home).ledger, "tiny").trials()[number]
     assert record.deaths == 1
     assert [run.info.status for run in runs(home)] == ["FINISHED"] * 3
-    assert tunetrack.check_parity("tiny", home).is_good
+    assert check_parity("tiny", home).is_good
     result = tunetrack.load_study("tiny", home)
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
     logs = [file.path for file in client.list_artifacts(result.run_id, "workers")]
@@ -136,7 +137,7 @@ def test_workers_outlive_no_leader_and_resume_goes_on_with_another_number(home: 
     resumed = command("resume", "tiny", "--home", home, "--workers", 1)
     assert resumed.returncode == 0, resumed.stderr
     assert states(home) == ["COMPLETE"] * 3
-    assert tunetrack.check_parity("tiny", home).is_good
+    assert check_parity("tiny", home).is_good
 
 
 @pytest.mark.slow
@@ -149,7 +150,7 @@ def test_all_processes_killed_at_once(home: Path, tmp_path: Path) -> None:
     resumed = command("resume", "tiny", "--home", home, "--workers", 2, "--threads", 1)
     assert resumed.returncode == 0, resumed.stderr
     assert states(home) == ["COMPLETE"] * 3
-    assert tunetrack.check_parity("tiny", home).is_good
+    assert check_parity("tiny", home).is_good
 
 
 def test_workers_join_a_study_that_is_only_led(home: Path, tmp_path: Path) -> None:

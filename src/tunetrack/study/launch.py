@@ -293,8 +293,8 @@ def _settle(worker: Worker, place: Place) -> None:
         if time.monotonic() > deadline:
             name = worker.ledger.name
             raise TrackingError(
-                f"all trials of the study {name!r} are done, but the tracking store {masked(place.tracking)} has not taken "
-                f"everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
+                f"all trials of the study {name!r} are done, but the tracking store {masked(place.tracking)} has not "
+                f"taken everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
                 f"{place.spool / name}, and `tunetrack resume {name}` sends it and names the winner"
             )
 

@@ -29,7 +29,10 @@ _HINTS = (
     ("No space left on device", "the disk is full; free some space"),
     ("unable to open database file", "the file cannot be opened or created; check the path and its permissions"),
     ("file is not a database", "this file is not an SQLite database; choose another path"),
-    ("Unable to locate credentials", "the object store asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (
+        "Unable to locate credentials",
+        "the object store asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
     ("Could not connect to the endpoint URL", "the object store does not answer; is MLFLOW_S3_ENDPOINT_URL right?"),
     ("NoSuchBucket", "there is no such bucket; make it first"),
     ("No module named 'boto3'", "artifacts on S3 need another package: pip install 'tunetrack[s3]'"),

@@ -17,7 +17,9 @@ from tunetrack.tracking import connect, list_studies, read_history, read_study
 from tunetrack.tracking.upkeep import analyze
 
 
-def test_what_waits_while_the_server_is_away_arrives(postgres: Postgres, postgres_tracking: str, tmp_path: Path) -> None:
+def test_what_waits_while_the_server_is_away_arrives(
+    postgres: Postgres, postgres_tracking: str, tmp_path: Path
+) -> None:
     said: list[str] = []
     with connect(postgres_tracking) as store:
         store.use_spool(tmp_path / "spool", told=said.append)
@@ -54,7 +56,10 @@ def test_server_that_has_become_a_replica_is_waited_for(
         assert study.flush(60)
         for mode in ("on", "off"):
             postgres.execute("postgres", "ALTER DATABASE {} SET default_transaction_read_only = {}", name, mode)
-            postgres.execute("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+            postgres.execute(
+                "postgres",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            )
             study.open_trial(1, {"a": 2}, existing=mode == "off").log_epoch(epoch(1))
             assert study.flush(60 if mode == "off" else 3) == (mode == "off")
         assert store.status.refused == 0

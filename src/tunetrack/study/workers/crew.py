@@ -229,7 +229,7 @@ class Crew:
 
 def _past(how: str) -> str:
     """How a worker ended, to go on after its name."""
-    if how.startswith(("killed", "node")):
+    if how.startswith("killed"):
         return f"was {how}"
     if how == INTERRUPTED:
         return "was told to leave by somebody else"

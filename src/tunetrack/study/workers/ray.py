@@ -145,10 +145,12 @@ class RayLauncher:
             with _own_signals(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what Ray will change one day
                 self._ray.init(self._address or "local", **options)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+            why = "it asks for a token, which is given by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            why = why if "InvalidAuthToken" in str(error) else _first_line(error)
             where = "a local Ray" if self._address is None else f"the Ray cluster {self._address}"
             raise TunetrackError(
-                f"{where} cannot be used: {error}. A cluster is started with `ray start --head`, and joined from its "
+                f"{where} cannot be used: {why}. A cluster is started with `ray start --head`, and joined from its "
                 "own machines with --ray-address auto; without --ray-address a local Ray is started for this study"
             ) from error
 
