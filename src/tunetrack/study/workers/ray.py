@@ -35,6 +35,8 @@ _STORE_BYTES = 80 * 2**20
 _SILENCE_SECONDS = 10.0
 #: How long a worker takes to begin, at the most, before that is told, seconds.
 _BEGIN_SECONDS = 60.0
+#: How long a cluster may take to be there at all, seconds.
+_KNOCK_SECONDS = 5.0
 #: The board holds one open question of each worker.
 _QUESTIONS = 100_000
 
@@ -139,15 +141,24 @@ class RayLauncher:
             cpus = self._cpus or os.cpu_count()
             options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
         try:
+            self._knock()
             with _own_signals(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what Ray will change one day
                 self._ray.init(self._address or "local", **options)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+            why = "it asks for a token, which is given by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            why = why if "InvalidAuthToken" in str(error) else _first_line(error)
             where = "a local Ray" if self._address is None else f"the Ray cluster {self._address}"
             raise TunetrackError(
-                f"{where} cannot be used: {error}. A cluster is started with `ray start --head`, and joined from its "
+                f"{where} cannot be used: {why}. A cluster is started with `ray start --head`, and joined from its "
                 "own machines with --ray-address auto; without --ray-address a local Ray is started for this study"
             ) from error
+
+    def _knock(self) -> None:
+        """Ray itself would try an address where nobody is for minutes."""
+        host, _, port = (self._address or "").removeprefix("ray://").rpartition(":")
+        if port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
 
     def _beside_leader(self) -> dict[str, Any]:
         """Where the board is to hang: a node that is lost must not take it along, unless it takes the leader too."""
