@@ -18,6 +18,7 @@ from tunetrack.study.workers.job import WorkerJob
 from tunetrack.study.workers.join import join
 from tunetrack.study.workers.launcher import Launcher
 from tunetrack.study.workers.local import LocalLauncher
+from tunetrack.study.workers.ray import RayLauncher
 
 __all__ = ["LAUNCHERS", "crew_fields", "join_study"]
 
@@ -54,8 +55,13 @@ def crew_fields(
     count = _automatic(cores, threads or 1, gpus) if isinstance(workers, str) else workers
     if count == 1 and launcher == "local":
         return {"threads": threads}
-    starts: Launcher = LocalLauncher(place.logs)
-    return {"crew": CrewPlan(count, starts, threads or max(1, cores // max(1, count)), gpus)}
+    share = threads or max(1, cores // max(1, count))
+    starts: Launcher
+    if launcher == "ray":
+        starts = RayLauncher(place.logs, ray_address, cpus=max(cores, count * share))
+    else:
+        starts = LocalLauncher(place.logs)
+    return {"crew": CrewPlan(count, starts, share, gpus)}
 
 
 def join_study(
@@ -113,6 +119,8 @@ def _problems(
     found = []
     if workers != "auto" and not (isinstance(workers, int) and workers >= 0):
         found.append(Problem("workers", "a number from 0, or auto", repr(workers)))
+    elif workers == "auto" and ray_address is not None:
+        found.append(Problem("workers", "a number: auto counts this machine, not the cluster", workers))
     if launcher not in LAUNCHERS:
         found.append(Problem("launcher", f"one of {', '.join(LAUNCHERS)}", repr(launcher)))
     elif ray_address is not None and launcher != "ray":

@@ -139,5 +139,5 @@ class _Display(Progress):
 
     def _marks(self, outcome: TrialOutcome, running: _Running | None) -> list[tuple[str, str]]:
         """What the health rules have found; without the one that the reason tells anyway."""
-        found = [] if running is None else running.found
+        found = [] if running is None or outcome.state is TrialState.KILLED else running.found
         return [(f"  ! {rule}", "yellow") for rule in found if rule != pruning_rule(outcome.reason)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tunetrack.cli.link import LinkEnd
-from tunetrack.errors import InterruptedStudyError
+from tunetrack.errors import InterruptedStudyError, masked
 from tunetrack.spec import EpochRecord, Finding, TrialConfig, TrialOutcome, TrialState
 from tunetrack.study.progress import Progress, StudyStart
 
@@ -29,7 +29,8 @@ def watched(shown: Progress, link: LinkEnd | None, retries: int, place: Sequence
     try:
         yield progress
     except InterruptedStudyError as error:
-        error.add_note(f"{shlex.join(['tunetrack', 'resume', progress.study, *place])} goes on with the study")
+        resume = shlex.join(["tunetrack", "resume", progress.study, *map(masked, place)])
+        error.add_note(f"{resume} goes on with the study")
         raise
 
 

@@ -83,6 +83,13 @@ class Claims:
             let_go(worker)
         return taken
 
+    def nothing_left(self, limit: int | None, space: SearchSpace | None) -> bool:
+        """Whether `take` would find that nothing is left to be done."""
+        standing = self._board.look()
+        below = self._below(standing, limit, space)
+        open_trials = standing.running or standing.waiting
+        return below is not None and standing.count >= below and not open_trials
+
     def _take(
         self, worker: Mapping[str, Any], limit: int | None, space: SearchSpace | None
     ) -> FrozenTrial | Wait | None:

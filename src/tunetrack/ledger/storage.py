@@ -167,8 +167,17 @@ def _make_write_ahead_file(path: Path, busy_seconds: float) -> None:
     """The mode is a property of the file; set before there are tables, it speeds up making them as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=busy_seconds)
+    deadline = time.monotonic() + busy_seconds
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # Of several processes that change the mode at once, SQLite refuses some without waiting.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
     finally:
         connection.close()
 

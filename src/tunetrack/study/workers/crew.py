@@ -216,11 +216,9 @@ class Crew:
 
     def _is_done(self) -> bool:
         """Whether workers that others have started, the only ones, have left nothing to do."""
-        budget, records = self._lead.spec.head.budget, self._lead.ledger.trials()
-        if budget.seconds is not None and time.monotonic() - self._began >= budget.seconds:
-            return True
-        ended = sum(record.state in ENDED for record in records)
-        return ended == len(records) and budget.trials is not None and ended >= budget.trials
+        budget = self._lead.spec.head.budget
+        time_is_up = budget.seconds is not None and time.monotonic() - self._began >= budget.seconds
+        return time_is_up or self._lead.ledger.is_done(budget.trials)
 
     def _keep_logs(self) -> None:
         logs = {index: self._plan.launcher.log(index) for index in range(self._plan.workers)}
@@ -231,7 +229,7 @@ class Crew:
 
 def _past(how: str) -> str:
     """How a worker ended, to go on after its name."""
-    if how.startswith(("killed", "node")):
+    if how.startswith("killed"):
         return f"was {how}"
     if how == INTERRUPTED:
         return "was told to leave by somebody else"

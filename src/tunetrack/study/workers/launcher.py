@@ -49,7 +49,7 @@ class WorkerHandle(Protocol):
 
     def ended(self) -> str | None:
         """None while it lives; empty where it ended well; else how it ended, in words: ``killed by signal 9
-        (SIGKILL)``, ``node lost``, `INTERRUPTED`, or the text of an error."""
+        (SIGKILL)``, ``killed with its node``, `INTERRUPTED`, or the text of an error."""
 
     def stop(self) -> None:
         """Has it give its trial back, send what waits, and leave. Returns at once; a second call does no harm."""
