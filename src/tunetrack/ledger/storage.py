@@ -21,6 +21,7 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from tunetrack.errors import LedgerError, masked
 from tunetrack.ledger.patience import PatientStorage
+from tunetrack.ledger.rows import KeptTrials, TrialRows
 
 __all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
 
@@ -79,7 +80,7 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
         if path is not None and not (path.exists() and path.stat().st_size):
             _make_write_ahead_file(path, busy_seconds)
         connect = {"timeout": busy_seconds, "factory": _Connection}
-        return _with_tables(url, lambda: RDBStorage(url, engine_kwargs={"connect_args": connect}))
+        return _with_tables(url, lambda: TrialRows(url, engine_kwargs={"connect_args": connect}))
 
 
 def exists(url: str) -> bool:
@@ -154,7 +155,7 @@ def _with_tables(url: str, opened: Callable[[], RDBStorage]) -> BaseStorage:
     attempts = 0
     while True:
         try:
-            return optuna.storages.get_storage(opened())
+            return KeptTrials(opened())
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             attempts += 1
             text = f"{error} {error.__cause__}".lower()
