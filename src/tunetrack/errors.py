@@ -22,6 +22,7 @@ A message says what was given, what is allowed, and how to mend it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,20 @@ __all__ = [
     "TrackingError",
     "TrainingDivergedError",
     "TunetrackError",
+    "masked",
 ]
+
+#: In a database's address everything from the user's colon to the last @ before a question mark: whoever forgets to
+#: escape a sign of the password must not read it in a message for that. A server's address ends at the first slash.
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^?]*@")
+_SERVER_PASSWORD = re.compile(r"(://[^:/@]*:)[^/?]*@")
+_PASSWORD_OPTION = re.compile(r"([?&][a-z]*password=)[^&]*")
+
+
+def masked(url: str) -> str:
+    """An address as a message may show it: with *** in place of the password."""
+    pattern = _SERVER_PASSWORD if url.startswith("http") else _PASSWORD
+    return _PASSWORD_OPTION.sub(r"\1***", pattern.sub(r"\1***@", url))
 
 
 class TunetrackError(Exception):

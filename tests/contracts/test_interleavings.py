@@ -1,4 +1,4 @@
-"""Several ledgers on one file, in any order of asking, reporting, telling, giving back, dying and reclaiming.
+"""Several ledgers on one database, in any order of asking, reporting, telling, giving back, dying and reclaiming.
 
 Whatever happens, each number is finished once, by whoever holds it; deaths are counted once each; nothing is lost.
 """
@@ -144,12 +144,13 @@ class Interleavings(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def storage(tmp_path: object) -> Iterator[BaseStorage]:
-    Interleavings.storage = open_storage(f"sqlite:///{tmp_path}/ledger.db")
+def storage(ledger_url: str) -> Iterator[BaseStorage]:
+    Interleavings.storage = open_storage(ledger_url)
     yield Interleavings.storage
     del Interleavings.storage
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_any_interleaving_keeps_the_books_right(storage: BaseStorage) -> None:
     run_state_machine_as_test(
         Interleavings,

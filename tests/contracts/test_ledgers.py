@@ -1,4 +1,4 @@
-"""The ledger on the storages that need no server."""
+"""The ledger on every kind of database."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ class TestSqlite(LedgerContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/new/folder/ledger.db"
+
+
+class TestPostgres(LedgerContract):
+    @pytest.fixture
+    def url(self, postgres_ledger: str) -> str:
+        return postgres_ledger

@@ -1,4 +1,4 @@
-"""Eight processes on one SQLite file: no error, every number once, nothing lost, nothing left running."""
+"""Eight processes on one database: no error, every number once, nothing lost, nothing left running."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 import tunetrack
 from tunetrack.ledger import Ledger, list_studies
@@ -66,10 +68,9 @@ def run_together(script: str, url: str, folder: Path) -> list[str]:
     return [said.strip() for said, _ in ended]
 
 
-def test_eight_workers_share_a_study(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    ledger = Ledger.create(url, toy_spec("nested"))
-    run_together(WORKER, url, tmp_path)
+def test_eight_workers_share_a_study(ledger_url: str, tmp_path: Path) -> None:
+    ledger = Ledger.create(ledger_url, toy_spec("nested"))
+    run_together(WORKER, ledger_url, tmp_path)
     trials = ledger.trials()
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert len(trials) == 64
@@ -77,9 +78,14 @@ def test_eight_workers_share_a_study(tmp_path: Path) -> None:
     assert {trial.deaths for trial in trials} == {0}
 
 
-def test_eight_processes_start_the_same_study_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_eight_processes_start_the_same_study_at_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """In a ledger that is not there yet, so that they make its tables together as well."""
     url = f"sqlite:///{tmp_path}/new/ledger.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres").database()
     names = run_together(STARTER, url, tmp_path)
     expected = ["toy", *(f"toy-{number}" for number in range(2, PROCESSES + 1))]
     assert sorted(names) == sorted(list_studies(url)) == sorted(expected)

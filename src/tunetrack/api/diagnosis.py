@@ -13,7 +13,7 @@ from pathlib import Path
 from tunetrack import training
 from tunetrack.api.listing import list_studies
 from tunetrack.api.parity import check_parity
-from tunetrack.errors import LedgerError, TrackingError
+from tunetrack.errors import LedgerError, TrackingError, masked
 from tunetrack.study.place import Place
 from tunetrack.tracking import connect
 
@@ -107,7 +107,7 @@ def _tracking(place: Place) -> Finding:
             pass
     except TrackingError as error:
         return Finding(Verdict.FAILURE, "Tracking", str(error))
-    return Finding(Verdict.GOOD, "Tracking", f"{place.tracking} answers")
+    return Finding(Verdict.GOOD, "Tracking", f"{masked(place.tracking)} answers")
 
 
 def _ledger(place: Place, with_runs: bool) -> list[Finding]:

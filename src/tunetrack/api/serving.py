@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.server import ServerSpec, StudyLink, is_loopback, running_server, studies_url, study_links
 from tunetrack.study.place import Place
 from tunetrack.tracking import connect
@@ -59,7 +59,7 @@ def serve(place: Place, wanted: Serving, environment: Mapping[str, str], announc
         TrackingError: the port is taken, the database cannot be read, or the server ended by itself.
     """
     if place.tracking.startswith(("http://", "https://")):
-        raise TrackingError(f"{place.tracking} is a server already; open it in a browser")
+        raise TrackingError(f"{masked(place.tracking)} is a server already; open it in a browser")
     place.make()
     with connect(place.tracking) as store:  # says what is wrong with the database before a server is started on it
         spec = ServerSpec(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunetrack.api.crews import crew_fields
 from tunetrack.api.reading import place_of
 from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
@@ -27,8 +28,15 @@ def run_study(
     *,
     home: str | Path = "mlruns",
     tracking_uri: str | None = None,
+    ledger: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    workers: int | str = 1,
+    launcher: str = "local",
+    ray_address: str | None = None,
+    threads: int | None = None,
+    gpus_per_trial: float | None = None,
+    artifacts: str | None = None,
     **overrides: Any,
 ) -> StudyResult:
     """Runs a study to its end and returns its trials.
@@ -37,8 +45,17 @@ def run_study(
         study: path of a study file, its content as a mapping, or a checked spec.
         home: folder that holds everything that is written.
         tracking_uri: where the runs go; default: a database in `home`.
+        ledger: URL of the search state; default: a file in `home`.
         resume: go on with the latest study of this name.
         progress: told of every step; default: silent.
+        workers: how many processes train; a number, or ``auto``. With more than 1, a script that calls this needs
+            ``if __name__ == "__main__":`` around the call, as with all of Python's multiprocessing.
+        launcher: who starts them: ``local`` or ``ray``.
+        ray_address: the Ray cluster; default: a Ray is started on this machine.
+        threads: CPU threads of each worker; default: the cores, shared out.
+        gpus_per_trial: share of a GPU of each worker, at most 1; default: none is set aside.
+        artifacts: folder or address, such as ``s3://bucket/path``, where a new experiment keeps its artifacts; a
+            tracking server decides for itself. Default: a folder in `home`.
         **overrides: values that replace those of the study file: ``trials=5``, ``seconds=60``, ``data_dir="data"``,
             or any path with ``__`` for the dot, such as ``trainer__epochs=3``.
 
@@ -50,8 +67,10 @@ def run_study(
         StudyFailedError: no trial gave a value.
     """
     spec = load_study_file(study, override_paths(overrides))
-    place = Place(Path(home), tracking_uri)
-    return launch_study(spec, Launch(place, resume=resume, progress=progress or Progress()))
+    place = Place(Path(home), tracking_uri, ledger)
+    crew = crew_fields(place, workers, launcher, ray_address, threads, gpus_per_trial)
+    wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts, **crew)
+    return launch_study(spec, wanted)
 
 
 def resume_study(
@@ -59,7 +78,13 @@ def resume_study(
     *,
     home: str | Path = "mlruns",
     tracking_uri: str | None = None,
+    ledger: str | None = None,
     progress: Progress | None = None,
+    workers: int | str = 1,
+    launcher: str = "local",
+    ray_address: str | None = None,
+    threads: int | None = None,
+    gpus_per_trial: float | None = None,
     **overrides: Any,
 ) -> StudyResult:
     """Goes on with a study that was interrupted or whose budget has grown; it needs no study file.
@@ -68,16 +93,19 @@ def resume_study(
         name: as `list_studies` gives it.
         home: the folder that it was run in.
         tracking_uri: where its runs are; default: where they were written.
+        ledger: URL of the search state; default: a file in `home`.
         progress: told of every step; default: silent.
+        workers, launcher, ray_address, threads, gpus_per_trial: as in `run_study`; they may be others than before.
         **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change. They stay
             with the study: the next call needs to give them only to change them again.
 
     Raises:
         TunetrackError: as `run_study`.
     """
-    place = Place(Path(home), tracking_uri)
+    place = Place(Path(home), tracking_uri, ledger)
     spec = resume_spec(name, place, override_paths(overrides))
-    return launch_study(spec, Launch(place, resume=True, name=name, progress=progress or Progress()))
+    crew = crew_fields(place, workers, launcher, ray_address, threads, gpus_per_trial)
+    return launch_study(spec, Launch(place, resume=True, name=name, progress=progress or Progress(), **crew))
 
 
 def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = None) -> StudySpec:

@@ -14,6 +14,8 @@ from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
+from tunetrack.cli.worker import worker
+from tunetrack.study.place import Place
 
 if TYPE_CHECKING:
     from tunetrack.spec import StudySpec
@@ -37,6 +39,14 @@ def _mlflow_run_id() -> str | None:
     return os.environ.pop(options.RUN_ID, None)
 
 
+def _parallel(given: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """The fields of a launch that say how many workers run it, and where."""
+    from tunetrack.api.crews import crew_fields
+
+    names = ("workers", "threads", "gpus_per_trial", "launcher", "ray_address")
+    return crew_fields(place, **{name: given[name] for name in names if given[name] is not None})
+
+
 def _budget_and_data(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in ("trials", "seconds", "data_dir")}
 
@@ -47,7 +57,7 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
     from tunetrack.cli import display, tables
     from tunetrack.cli.watched import watched
 
-    place = options.place_options(wanted.place.home, wanted.place.tracking_uri)
+    place = options.place_options(wanted.place)
     with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
         result = launch_study(spec, replace(wanted, progress=progress, supervised=link is not None))
     tables.print_result(result, wanted.place)
@@ -58,24 +68,39 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
 @options.data_dir
 @options.trials
 @options.seconds
+@options.in_parallel
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
 @click.option("--accept-changes", is_flag=True, help="With --resume: go on although the study file has changed.")
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
-@options.home
-@options.tracking_uri
+@click.option(
+    "--artifacts",
+    envvar="TUNETRACK_ARTIFACTS",
+    default=None,
+    metavar="FOLDER|URL",
+    help="Where a new experiment keeps its artifacts, such as s3://bucket/path; a tracking server decides for itself.  "
+    "[default: a folder in --home]",
+)
+@options.place
 @supervised
-def run(study: Path, overrides: tuple[str, ...], link: LinkEnd | None, **rest: Any) -> None:
+def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | None, **rest: Any) -> None:
     """Run a study: search, train, track."""
     from tunetrack.api.study_files import load_study_file
     from tunetrack.study.launch import Launch
-    from tunetrack.study.place import Place
 
     if rest["accept_changes"] and not rest["resume"]:
         raise click.UsageError("--accept-changes needs --resume")
     spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
-    place = Place(rest["home"], rest["tracking_uri"])
-    wanted = Launch(place, rest["experiment"], _mlflow_run_id(), rest["resume"], accept_changes=rest["accept_changes"])
+    run_id, parallel = _mlflow_run_id(), _parallel(rest, place)
+    wanted = Launch(
+        place,
+        rest["experiment"],
+        run_id,
+        rest["resume"],
+        accept_changes=rest["accept_changes"],
+        artifacts=rest["artifacts"],
+        **parallel,
+    )
     _launch(spec, wanted, link)
 
 
@@ -84,11 +109,11 @@ def run(study: Path, overrides: tuple[str, ...], link: LinkEnd | None, **rest: A
 @options.data_dir
 @options.trials
 @options.seconds
-@options.home
-@options.tracking_uri
+@options.in_parallel
+@options.place
 @click.option("--died", default="", hidden=True, help="How the worker ended that ran the study before.")
 @supervised
-def resume(study: str, died: str, link: LinkEnd | None, **rest: Any) -> None:
+def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: Any) -> None:
     """Go on with a study: one that was interrupted or killed, or one that shall get a larger budget.
 
     STUDY is its name, as `tunetrack list` shows it.
@@ -97,13 +122,12 @@ def resume(study: str, died: str, link: LinkEnd | None, **rest: Any) -> None:
     from tunetrack.api.studies import resume_spec
     from tunetrack.cli import tables
     from tunetrack.study.launch import Launch
-    from tunetrack.study.place import Place
 
-    place = Place(rest["home"], rest["tracking_uri"])
     spec = resume_spec(study, place, _collected((), **_budget_and_data(rest)))
     finished = finished_study(study, place, spec)
     if finished is None:
-        _launch(spec, Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died), link)
+        again = Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died, **_parallel(rest, place))
+        _launch(spec, again, link)
         return
     click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
     tables.print_result(finished, place)
@@ -111,15 +135,13 @@ def resume(study: str, died: str, link: LinkEnd | None, **rest: Any) -> None:
 
 @click.command(hidden=True)
 @click.option("--after", type=int, required=True, help="Wait until this process has ended.")
-@options.home
-@options.tracking_uri
-def mark_killed(after: int, home: Path, tracking_uri: str | None) -> None:
+@options.place
+def mark_killed(after: int, place: Place) -> None:
     """Mark the run that `mlflow run` has opened as KILLED, after `mlflow run` has marked it as FAILED."""
     from tunetrack.api.ending import mark_killed as mark
     from tunetrack.cli.starter import wait_for
-    from tunetrack.study.place import Place
 
-    mark(os.environ[options.RUN_ID], Place(home, tracking_uri), lambda: wait_for(after))
+    mark(os.environ[options.RUN_ID], place, lambda: wait_for(after))
 
 
 @click.command()
@@ -127,17 +149,15 @@ def mark_killed(after: int, home: Path, tracking_uri: str | None) -> None:
 @options.data_dir
 @options.overrides
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the file's name]")
-@options.home
-@options.tracking_uri
+@options.place
 @supervised
-def train(config: Path, data_dir: Path | None, overrides: tuple[str, ...], link: LinkEnd | None, **rest: Any) -> None:
+def train(config: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | None, **rest: Any) -> None:
     """Train one configuration: a study file in which every value is fixed."""
     from tunetrack.api.study_files import load_single
     from tunetrack.study.launch import Launch
-    from tunetrack.study.place import Place
 
-    spec = load_single(config, _collected(overrides, data_dir=data_dir))
-    _launch(spec, Launch(Place(rest["home"], rest["tracking_uri"]), rest["experiment"], _mlflow_run_id()), link)
+    spec = load_single(config, _collected(overrides, data_dir=rest["data_dir"]))
+    _launch(spec, Launch(place, rest["experiment"], _mlflow_run_id()), link)
 
 
 @click.command()
@@ -195,29 +215,26 @@ def model(name: str | None, settings: tuple[str, ...], form: str, as_json: bool,
 
 @click.command(name="list")
 @options.json_flag
-@options.home
-def list_(as_json: bool, home: Path) -> None:
-    """List the studies in --home."""
+@options.place
+def list_(as_json: bool, place: Place) -> None:
+    """List the studies in --home, or in --ledger."""
     from tunetrack.api.listing import list_studies
     from tunetrack.cli import tables
 
-    studies = list_studies(home)
-    tables.print_json(studies) if as_json else tables.print_studies(studies, home)
+    studies = list_studies(place)
+    tables.print_json(studies) if as_json else tables.print_studies(studies, place)
 
 
 @click.command()
 @click.argument("study")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Trials in the table.")
 @options.json_flag
-@options.home
-@options.tracking_uri
-def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | None) -> None:
+@options.place
+def show(study: str, top: int, as_json: bool, place: Place) -> None:
     """Show a study: its trials, the best first."""
     from tunetrack.api.reading import load_study
     from tunetrack.cli import tables
-    from tunetrack.study.place import Place
 
-    place = Place(home, tracking_uri)
     result = load_study(study, place)
     tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
 
@@ -228,20 +245,17 @@ def show(study: str, top: int, as_json: bool, home: Path, tracking_uri: str | No
 @click.option("--beside", multiple=True, metavar="STUDY", help="Compare it with the same reference. May be repeated.")
 @options.page_output
 @options.figures
-@options.home
-@options.tracking_uri
-def report(study: str, form: Any, beside: tuple[str, ...], output: Path | None, **rest: Any) -> None:
+@options.place
+def report(study: str, form: Any, beside: tuple[str, ...], output: Path | None, place: Place, **rest: Any) -> None:
     """Write a study's report.
 
     html: all pages in one file, also put into its MLflow run; print: one page that prints well; markdown: a page with
     its figure beside it; json: the numbers.
     """
     from tunetrack.api.reports import write_figures, write_markdown, write_report
-    from tunetrack.study.place import Place
 
     if beside and form != "markdown":
         raise click.UsageError("--beside needs --format markdown")
-    place = Place(rest["home"], rest["tracking_uri"])
     markdown = form == "markdown"
     written = write_markdown(study, place, output, beside) if markdown else write_report(study, place, output, form)
     click.echo(f"Report: {written}")
@@ -260,18 +274,16 @@ def report(study: str, form: Any, beside: tuple[str, ...], output: Path | None, 
 @options.page_format
 @options.page_output
 @options.json_flag
-@options.home
-@options.tracking_uri
-def weights(study: str, trials: Any, form: Any, output: Path | None, as_json: bool, **rest: Any) -> None:
+@options.place
+def weights(study: str, trials: Any, form: Any, output: Path | None, as_json: bool, place: Place) -> None:
     """Compare what happened inside the networks of a study's trials, and write a page.
 
     One HTML file, also put into the study's MLflow run, or Markdown with its figures beside it.
     """
     from tunetrack.api.weights import compare_weights
     from tunetrack.cli import tables, weight_tables
-    from tunetrack.study.place import Place
 
-    compared = compare_weights(study, Place(rest["home"], rest["tracking_uri"]), trials, form, output)
+    compared = compare_weights(study, place, trials, form, output)
     tables.print_json(compared.document()) if as_json else weight_tables.print_weights(compared)
 
 
@@ -294,7 +306,6 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None, **rest: An
     from tunetrack.api.serving import Serving
     from tunetrack.api.serving import serve as serve_place
     from tunetrack.cli import tables
-    from tunetrack.study.place import Place
 
     wanted = Serving(host, port, rest["artifacts"], rest["allowed_hosts"])
     serve_place(Place(home, tracking_uri), wanted, dict(os.environ), tables.print_links)
@@ -303,6 +314,7 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None, **rest: An
 COMMANDS = (
     run,
     resume,
+    worker,
     mark_killed,
     train,
     validate,

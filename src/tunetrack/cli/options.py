@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from tunetrack.study.place import DEFAULT_HOME, Place
 
 __all__ = [
     "RUN_ID",
@@ -14,21 +18,24 @@ __all__ = [
     "data_dir",
     "figures",
     "home",
+    "in_parallel",
     "json_flag",
     "overrides",
     "page_format",
     "page_output",
+    "place",
     "place_options",
     "report_format",
     "seconds",
-    "tracking_uri",
+    "threads",
     "trials",
 ]
 
 #: Under `mlflow run`, the run that MLflow has opened for the command.
 RUN_ID = "MLFLOW_RUN_ID"
 
-DEFAULT_HOME = Path("mlruns")
+#: Names the ledger; a password in it is better kept there than in a command line, which others can read.
+LEDGER = "TUNETRACK_LEDGER"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -105,12 +112,48 @@ class Names(click.ParamType[Any]):
         return tuple(entry.strip() for entry in str(value).split(",") if entry.strip())
 
 
-def place_options(home: Path, tracking_uri: str | None) -> list[str]:
-    """The options that say where a study is; none where it is at the default place."""
+class Workers(click.ParamType[Any]):
+    """A number of worker processes, or `auto`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """``4`` as 4, ``auto`` as it is, an empty text as None."""
+        if value == "" or value == "auto" or value is None:
+            return value or None
+        if not str(value).isdecimal():
+            self.fail(f"{value!r} is no number of workers; write 0, 1, 2, ... or auto", param, ctx)
+        return int(value)
+
+
+def place_options(place: Place) -> list[str]:
+    """The options that say where a study is; none where it is at the default place, or the environment says it."""
+    ledger = place.ledger_url if place.ledger_url != os.environ.get(LEDGER) else None
     return [
-        *([] if home == DEFAULT_HOME else ["--home", str(home)]),
-        *(["--tracking-uri", tracking_uri] if tracking_uri else []),
+        *([] if place.home == DEFAULT_HOME else ["--home", str(place.home)]),
+        *(["--tracking-uri", place.tracking_uri] if place.tracking_uri else []),
+        *(["--ledger", ledger] if ledger else []),
     ]
+
+
+def place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say where studies are; the command gets them as its argument `place`."""
+
+    @home
+    @tracking_uri
+    @ledger
+    @functools.wraps(command)
+    def wrapped(home: Path, tracking_uri: str | None, ledger: str | None, **given: Any) -> Any:
+        return command(place=Place(home, tracking_uri, ledger), **given)
+
+    return wrapped
+
+
+def in_parallel(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how many workers run a study, and where."""
+    for option in reversed((workers, threads, gpus_per_trial, launcher, ray_address)):
+        command = option(command)
+    return command
 
 
 home: Decorator = click.option(
@@ -126,6 +169,44 @@ tracking_uri: Decorator = click.option(
     envvar="MLFLOW_TRACKING_URI",
     default=None,
     help="Where the runs go: sqlite:///…, http://…, postgresql://…  [default: a database in --home]",
+)
+ledger: Decorator = click.option(
+    "--ledger",
+    envvar=LEDGER,
+    default=None,
+    metavar="URL",
+    help="Where the search state is: postgresql://user:password@host/name, sqlite:///…  [default: a file in --home]",
+)
+workers: Decorator = click.option(
+    "--workers",
+    type=Workers(),
+    default=None,
+    metavar="N|auto",
+    help="Worker processes; auto: as many as GPUs or cores allow; 0: only those of `tunetrack worker`.  [default: 1]",
+)
+threads: Decorator = click.option(
+    "--threads",
+    type=OptionalNumber(int),
+    default=None,
+    help="CPU threads of each worker.  [default: the cores, shared out]",
+)
+gpus_per_trial: Decorator = click.option(
+    "--gpus-per-trial",
+    type=click.FloatRange(0, 1),
+    default=None,
+    metavar="SHARE",
+    help="Share of a GPU for each worker, such as 0.5.",
+)
+launcher: Decorator = click.option(
+    "--launcher",
+    type=click.Choice(["local", "ray"]),
+    default=None,
+    help="Who starts the workers: this machine, or a Ray cluster.  [default: local]",
+)
+ray_address: Decorator = click.option(
+    "--ray-address",
+    default=None,
+    help="The cluster, with --launcher ray: auto, host:port or ray://host:port.  [default: Ray is started here]",
 )
 backend_store_uri: Decorator = click.option(
     "--backend-store-uri",

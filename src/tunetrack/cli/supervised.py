@@ -20,7 +20,16 @@ __all__ = ["ARGUMENTS", "supervised"]
 ARGUMENTS = "tunetrack.arguments"
 
 #: Options that hold for the study, and so for every command that goes on with it.
-LASTING = ("data_dir", "trials", "seconds")
+LASTING = (
+    "data_dir",
+    "trials",
+    "seconds",
+    "workers",
+    "threads",
+    "gpus_per_trial",
+    "launcher",
+    "ray_address",
+)
 
 
 def supervised(function: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +67,7 @@ def _supervise(context: click.Context, given: dict[str, Any]) -> int:
         Job(
             arguments=context.meta[ARGUMENTS],
             study=given["study"] if context.info_name == "resume" else "",
-            place=place_options(given["home"], given["tracking_uri"]),
+            place=place_options(given["place"]),
             options=[text for option, value in lasting if value is not None for text in (option, str(value))],
             environment=dict(os.environ),
             mlflow=mlflow,

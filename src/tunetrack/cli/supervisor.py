@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tunetrack.cli.link import EXIT_SECONDS, VARIABLE, Link, opened
-from tunetrack.errors import TunetrackError
+from tunetrack.errors import TunetrackError, masked
 
 if TYPE_CHECKING:
     from tunetrack.cli.starter import Starter
@@ -250,7 +250,7 @@ class Supervisor:
         return True
 
     def _resume(self) -> str:
-        return shlex.join(["tunetrack", "resume", self._study, *self._job.place])
+        return shlex.join(["tunetrack", "resume", self._study, *map(masked, self._job.place)])
 
 
 def _exit_code(child: subprocess.Popen[bytes]) -> int | None:

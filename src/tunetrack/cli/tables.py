@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,11 +15,10 @@ from rich.text import Text
 
 from tunetrack.cli.options import place_options
 from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
+from tunetrack.errors import masked
 from tunetrack.spec import TrialState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tunetrack.api.diagnosis import Finding
     from tunetrack.api.models import ModelDescription
     from tunetrack.api.parity import Parity
@@ -146,8 +146,9 @@ def _certainty(result: StudyResult) -> list[str]:
 
 
 def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
-    options = place_options(place.home, place.tracking_uri)
-    console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *options])}", highlight=False)
+    options = [masked(part) for part in place_options(place)]
+    served = [masked(part) for part in place_options(replace(place, ledger_url=None))]  # pages need the runs alone
+    console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *served])}", highlight=False)
     console.print(f"All trials   {shlex.join(['tunetrack', 'show', result.name, *options])}", highlight=False)
     console.print(f"Run id       {result.run_id or 'none'}", highlight=False)
 
@@ -203,11 +204,14 @@ def print_model(described: ModelDescription) -> None:
     console.print(table)
 
 
-def print_studies(studies: Sequence[Mapping[str, Any]], home: Path) -> None:
+def print_studies(studies: Sequence[Mapping[str, Any]], place: Place) -> None:
     """What `tunetrack list` found."""
     console = console_of()
     if not studies:
-        console.print(f"No studies in {home}. Start one: tunetrack run search_spaces/quickstart.yaml", highlight=False)
+        console.print(
+            f"No studies in {place.ledger_url or place.home}. Start one: tunetrack run search_spaces/quickstart.yaml",
+            highlight=False,
+        )
         return
     table = table_of("study", "state", "trials>", "best>", "objective", "started")
     for study in studies:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from tunetrack.cli import options
+from tunetrack.study.place import Place
 
 __all__ = ["doctor", "parity"]
 
@@ -14,9 +13,8 @@ __all__ = ["doctor", "parity"]
 @click.command()
 @click.argument("study")
 @options.json_flag
-@options.home
-@options.tracking_uri
-def parity(study: str, as_json: bool, home: Path, tracking_uri: str | None) -> None:
+@options.place
+def parity(study: str, as_json: bool, place: Place) -> None:
     """Compare a study's trials in the ledger with their MLflow runs; exit code 1 where they differ.
 
     Looked at are states, reasons, parameters and values; runs without a trial, trials without a run, trials with
@@ -25,7 +23,7 @@ def parity(study: str, as_json: bool, home: Path, tracking_uri: str | None) -> N
     from tunetrack.api.parity import check_parity
     from tunetrack.cli import tables
 
-    found = check_parity(study, home, tracking_uri)
+    found = check_parity(study, place)
     tables.print_json(found.document()) if as_json else tables.print_parity(found)
     if not found.is_good:
         raise SystemExit(1)
@@ -34,9 +32,8 @@ def parity(study: str, as_json: bool, home: Path, tracking_uri: str | None) -> N
 @click.command()
 @click.option("--fix", is_flag=True, help="Put right what processes that were killed have left behind.")
 @options.json_flag
-@options.home
-@options.tracking_uri
-def doctor(fix: bool, as_json: bool, home: Path, tracking_uri: str | None) -> None:
+@options.place
+def doctor(fix: bool, as_json: bool, place: Place) -> None:
     """Check this installation, the hardware and the folder of studies.
 
     With --fix: every study that nobody works on is brought into order. What waits for the tracking server is sent, the
@@ -45,9 +42,7 @@ def doctor(fix: bool, as_json: bool, home: Path, tracking_uri: str | None) -> No
     from tunetrack.api.diagnosis import diagnose
     from tunetrack.api.parity import repair_studies
     from tunetrack.cli import tables
-    from tunetrack.study.place import Place
 
-    place = Place(home, tracking_uri)
     if fix and place.has_ledger:
         repair_studies(place, lambda text: click.echo(f"mended: {text}", err=True))
     findings = diagnose(place)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tunetrack.cli.link import LinkEnd
-from tunetrack.errors import InterruptedStudyError
-from tunetrack.spec import EpochRecord, Finding, TrialConfig, TrialOutcome
+from tunetrack.errors import InterruptedStudyError, masked
+from tunetrack.spec import EpochRecord, Finding, TrialConfig, TrialOutcome, TrialState
 from tunetrack.study.progress import Progress, StudyStart
 
 __all__ = ["watched"]
@@ -29,7 +29,8 @@ def watched(shown: Progress, link: LinkEnd | None, retries: int, place: Sequence
     try:
         yield progress
     except InterruptedStudyError as error:
-        error.add_note(f"{shlex.join(['tunetrack', 'resume', progress.study, *place])} goes on with the study")
+        resume = shlex.join(["tunetrack", "resume", progress.study, *map(masked, place)])
+        error.add_note(f"{resume} goes on with the study")
         raise
 
 
@@ -47,6 +48,9 @@ class _Watched(Progress):
     def study_started(self, start: StudyStart) -> None:
         self._shown.study_started(start)
 
+    def trial_taken(self, number: int, worker: int) -> None:
+        self._shown.trial_taken(number, worker)
+
     def trial_started(self, number: int, config: TrialConfig) -> None:
         self._reached(number, 0)
         self._shown.trial_started(number, config)
@@ -59,7 +63,8 @@ class _Watched(Progress):
         self._shown.found(number, finding)
 
     def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
-        self._reached(number, math.inf)
+        if outcome.state is not TrialState.KILLED:  # its worker was, and it is run again
+            self._reached(number, math.inf)
         self._shown.trial_finished(number, outcome)
 
     def note(self, text: str) -> None:

@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import bindparam
 
+from tunetrack.ledger.patience import insist
 from tunetrack.ledger.rows import TRIALS
 
 __all__ = ["Board", "Standing"]
@@ -65,7 +66,7 @@ class Board:
     def look(self) -> Standing:
         """The study as it stands now."""
         with self._lock:
-            for trial_id, number, state in self._rows():
+            for trial_id, number, state in insist(self._rows):
                 if trial_id > self._last_id:
                     self._last_id, self._count = trial_id, self._count + 1
                 self._unfinished.pop(trial_id, None)

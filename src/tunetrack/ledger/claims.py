@@ -26,7 +26,7 @@ from tunetrack.ledger import leases
 from tunetrack.ledger.board import Board, Standing
 from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
-from tunetrack.ledger.leases import leases_of
+from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
@@ -58,7 +58,7 @@ class Claims:
         self._storage = storage
         self._study_id = study_id
         self._lag = lag
-        self._leases = leases_of(storage)
+        self._leases = patient_leases_of(storage)
         self._board = Board(storage, study_id)
 
     def take(self, limit: int | None = None, space: SearchSpace | None = None) -> FrozenTrial | Wait | None:
@@ -82,6 +82,13 @@ class Claims:
         else:
             let_go(worker)
         return taken
+
+    def nothing_left(self, limit: int | None, space: SearchSpace | None) -> bool:
+        """Whether `take` would find that nothing is left to be done."""
+        standing = self._board.look()
+        below = self._below(standing, limit, space)
+        open_trials = standing.running or standing.waiting
+        return below is not None and standing.count >= below and not open_trials
 
     def _take(
         self, worker: Mapping[str, Any], limit: int | None, space: SearchSpace | None

@@ -169,6 +169,15 @@ class Ledger(StudyBook):
                 with suppress(LeaseLostError):  # frozen while proposing: somebody else has this one by now
                     return self._proposed(taken)
 
+    def is_done(self, limit: int | None = None) -> bool:
+        """Whether nothing is left to be done: `ask` with this limit would give None.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return self._claims.nothing_left(limit, self.spec.space if self._ends_when_covered else None)
+
     def twin(self, ticket: Ticket) -> TrialState | None:
         """Whether an unfinished trial of a lower number has the same key, or may yet be proposed to have it.
 

@@ -8,10 +8,9 @@ Write-ahead mode needs all workers on one machine; several machines need Postgre
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
 
-from tunetrack.errors import LedgerError
+from tunetrack.errors import LedgerError, masked
+from tunetrack.ledger.patience import PatientStorage
 from tunetrack.ledger.rows import KeptTrials, TrialRows
 
 __all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
@@ -34,11 +34,27 @@ _HINTS = (
     ("malformed", "is damaged; restore it from a backup or start a new study"),
     ("unable to open", "cannot be opened; does its folder exist, and may you write there?"),
     ("password authentication", "refuses the user name or the password"),
+    ("too many clients", "has no connection left; raise max_connections of the server, or run fewer workers"),
+    ('database "', "is not on the server; make it there first (createdb NAME)"),
     ("connection", "cannot be reached; is the database server running, and are host and port right?"),
     ("could not translate host", "cannot be reached: the host name is unknown"),
     ("storage upgrade", "was written by an older Optuna; keep a copy, then: optuna storage upgrade --storage URL"),
-    ("schema", "was written by a newer Optuna than the one installed; update tunetrack, or start in another --home"),
+    (
+        "schema",
+        "was written by a newer Optuna than the one installed; update tunetrack, or start in another --home. (Or it "
+        "holds MLflow's tables: give each a database of its own, or a schema of its own in one database: "
+        "…/name?options=-csearch_path%3Dledger)",
+    ),
 )
+
+#: A server whose machine has gone without a word is given up after a minute instead of hours (PostgreSQL's client).
+_LIBPQ = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 #: Several processes that open a new database at once make its tables together; each of them may find one made already.
 _MADE_BY_ANOTHER = ("already exists", "unique constraint", "duplicate")
@@ -57,12 +73,14 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
     """
     path = _sqlite_path(url)
     with errors_in_words(url):
-        if sqlalchemy.engine.make_url(url).get_backend_name() != "sqlite":
-            return _with_tables(url, {})
+        if (driver := sqlalchemy.engine.make_url(url).drivername.partition("+"))[0] != "sqlite":
+            arguments = _LIBPQ if driver[0] == "postgresql" and driver[2] in ("", "psycopg", "psycopg2") else {}
+            return _with_tables(url, lambda: PatientStorage(url, {"connect_args": arguments}))
         # An empty file is one whose maker was killed before it had come to the mode.
         if path is not None and not (path.exists() and path.stat().st_size):
             _make_write_ahead_file(path, busy_seconds)
-        return _with_tables(url, {"timeout": busy_seconds, "factory": _Connection})
+        connect = {"timeout": busy_seconds, "factory": _Connection}
+        return _with_tables(url, lambda: TrialRows(url, engine_kwargs={"connect_args": connect}))
 
 
 def exists(url: str) -> bool:
@@ -114,11 +132,6 @@ def quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def masked(url: str) -> str:
-    """The URL with *** in place of the password."""
-    return re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", url)
-
-
 def _in_words(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
     text = str(getattr(cause, "orig", None) or cause).strip()
@@ -138,11 +151,11 @@ def _sqlite_path(url: str) -> Path | None:
     return Path(database)
 
 
-def _with_tables(url: str, connect: dict[str, Any]) -> BaseStorage:
+def _with_tables(url: str, opened: Callable[[], RDBStorage]) -> BaseStorage:
     attempts = 0
     while True:
         try:
-            return KeptTrials(TrialRows(url, engine_kwargs={"connect_args": connect}))
+            return KeptTrials(opened())
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             attempts += 1
             text = f"{error} {error.__cause__}".lower()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from tunetrack import training
-from tunetrack.errors import InterruptedStudyError, LedgerError, TrackingError
+from tunetrack.errors import InterruptedStudyError, LedgerError, TrackingError, masked
 from tunetrack.ledger import Ledger, latest_name
 from tunetrack.spec import StudySpec
 from tunetrack.spec.imports import imported_models
@@ -26,6 +26,8 @@ from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
 from tunetrack.study.worker import Worker
+from tunetrack.study.workers.crew import Crew, CrewPlan
+from tunetrack.study.workers.job import WorkerJob
 from tunetrack.tracking import StudyRun, StudyState, TrackingStore, connect, write_view
 from tunetrack.tracking.upkeep import analyze
 
@@ -37,6 +39,8 @@ _logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 600.0
 #: How long a study that is being stopped tries to write its last words.
 LEAVE_SECONDS = 4.0
+#: The same where several workers had to leave before.
+LEAVE_LAST_SECONDS = 1.5
 #: How long it tries once more, after everything above has waited already: a process that is stopped has ten seconds.
 CLOSE_SECONDS = 1.0
 
@@ -56,6 +60,10 @@ class Launch:
         supervised: another process sees to it that a second signal ends this one.
         died: how the worker ended that ran the study before, where somebody saw it: "killed by signal 9 (SIGKILL)".
         progress: told of every step.
+        threads: CPU threads of this process; None leaves it to torch. Without effect where there is a crew.
+        crew: the workers that run the trials; None: this process does.
+        artifacts: folder or address (``s3://bucket/path``) of the artifacts of a new experiment; None for a folder in
+            the place. A tracking server decides for itself.
     """
 
     place: Place = field(default_factory=Place)
@@ -67,6 +75,9 @@ class Launch:
     supervised: bool = False
     died: str = ""
     progress: Progress = field(default_factory=Progress)
+    threads: int | None = None
+    crew: CrewPlan | None = None
+    artifacts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,14 +109,19 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
         DataError: the data set is missing or too small.
         TrackingError: the tracking store cannot be reached at the start, or does not come back at the end.
         LedgerError: the ledger cannot be used, there is nothing to resume, or another process works on the study.
+        TunetrackError: one worker after the other dies and the study comes no further.
         InterruptedStudyError: a signal stopped it; it can be resumed.
     """
     wanted.place.make()
+    if wanted.threads is not None and wanted.crew is None:
+        training.take_share(spec.first_config().trainer, wanted.threads)
     sets = ResidentSets()
     data = sets.get(spec.first_config())
     for model in imported_models(spec):
         training.check_imported(model, data.input_shape, len(data.classes))
     with contextlib.ExitStack() as stack:
+        if wanted.crew is not None:
+            stack.enter_context(wanted.crew.launcher)
         store, ledger = _open(spec, wanted, stack)
         wanted.progress.study_opened(ledger.name)
         stop = stack.enter_context(StopSignals(second_raises=not wanted.supervised))
@@ -124,9 +140,9 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
                 run.log_files(views.files(store, run.run_id))
                 _settle(worker, wanted.place)
         except InterruptedStudyError as interrupt:
-            _leave(run, str(interrupt), wanted.progress)
+            _leave(run, str(interrupt), wanted.progress, LEAVE_SECONDS if wanted.crew is None else LEAVE_LAST_SECONDS)
             raise
-        except TrackingError as error:
+        except (TrackingError, LedgerError) as error:
             _leave(run, str(error), wanted.progress)
             raise
         except Exception as error:
@@ -174,7 +190,7 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     run = store.open_study(
         info,
         wanted.experiment or ledger.spec.name,
-        wanted.place.artifacts,
+        wanted.artifacts or wanted.place.artifacts,
         kept.get("mlflow_run_id", wanted.run_id),
         kept.get("mlflow_experiment_id"),
     )
@@ -224,8 +240,16 @@ def _search(worker: Worker, wanted: Launch) -> None:
         run.run_id,
     )
     worker.progress.study_started(start)
-    with ledger.keeping():
-        worker.work()
+    if wanted.crew is None:
+        with ledger.keeping():
+            worker.work()
+    else:
+        Crew(worker, wanted.crew, _job(ledger, wanted.place, wanted.crew)).work()
+
+
+def _job(ledger: Ledger, place: Place, plan: CrewPlan) -> WorkerJob:
+    home = place.home.resolve()
+    return WorkerJob(ledger.name, place.ledger, place.tracking, home, threads=plan.threads, gpus=plan.gpus)
 
 
 def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, report: bool) -> StudyResult:
@@ -272,14 +296,14 @@ def _settle(worker: Worker, place: Place) -> None:
         if time.monotonic() > deadline:
             name = worker.ledger.name
             raise TrackingError(
-                f"all trials of the study {name!r} are done, but the tracking store {place.tracking} has not taken "
-                f"everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
+                f"all trials of the study {name!r} are done, but the tracking store {masked(place.tracking)} has not "
+                f"taken everything for {SETTLE_SECONDS / 60:.0f} minutes. Nothing is lost: the rest waits in "
                 f"{place.spool / name}, and `tunetrack resume {name}` sends it and names the winner"
             )
 
 
-def _leave(run: StudyRun, reason: str, progress: Progress) -> None:
+def _leave(run: StudyRun, reason: str, progress: Progress, seconds: float = LEAVE_SECONDS) -> None:
     """Marks what is running as KILLED; where the store does not answer, that waits in the spool like all else."""
     run.killed(reason)
-    if not run.flush(LEAVE_SECONDS):
+    if not run.flush(seconds):
         progress.note("the tracking store does not answer; what it has not got yet is sent at the next start")

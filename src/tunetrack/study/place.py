@@ -65,6 +65,11 @@ class Place:
         return self.home.resolve() / "spool"
 
     @property
+    def logs(self) -> Path:
+        """The folder of what worker processes print."""
+        return self.home.resolve() / "logs"
+
+    @property
     def locks(self) -> Path:
         """The folder of the files by which one process at a time works on a study."""
         return self.home.resolve() / "locks"

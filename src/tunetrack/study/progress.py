@@ -31,13 +31,16 @@ class StudyStart:
 
 
 class Progress:
-    """Receives the steps of a study, in order, from the thread that trains. Every method may be overridden."""
+    """Receives the steps of a study, each trial's in order, from one thread. Every method may be overridden."""
 
     def study_opened(self, name: str) -> None:
         """The study is in the ledger under this name; from now on it can be resumed."""
 
     def study_started(self, start: StudyStart) -> None:
         """The runs exist and the data is loaded."""
+
+    def trial_taken(self, number: int, worker: int) -> None:
+        """The worker with this index, from 0, begins the trial; told before `trial_started`, where several work."""
 
     def trial_started(self, number: int, config: TrialConfig) -> None:
         """A configuration has been proposed and is about to be trained."""
@@ -49,7 +52,7 @@ class Progress:
         """A health rule has found something in the running trial; once a rule, before the trial ends."""
 
     def trial_finished(self, number: int, outcome: TrialOutcome) -> None:
-        """The running trial has ended."""
+        """The running trial has ended; as KILLED, its worker has, and it is run again."""
 
     def note(self, text: str) -> None:
         """Something that the user should know while the study goes on."""

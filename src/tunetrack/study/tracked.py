@@ -70,9 +70,9 @@ def shares_validation_images(spec: StudySpec) -> bool:
     return not any(f"{path}.".startswith("data.") and not path.startswith("data.augment") for path in paths)
 
 
-def worker_name() -> str:
-    """This process among those that work on a study: host and process number, ``node7:4711``."""
-    return f"{socket.gethostname().partition('.')[0][:40]}:{os.getpid()}"
+def worker_name(pid: int | None = None) -> str:
+    """A process of this host among those that work on a study, by default this one: ``node7:4711``."""
+    return f"{socket.gethostname().partition('.')[0][:40]}:{os.getpid() if pid is None else pid}"
 
 
 def machine() -> str:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
 import sqlalchemy
+from alembic.util.exc import CommandError
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.tracking.failures import STORE_FAILURES, describe, translated
 from tunetrack.tracking.sending.writer import WriterLimits
 from tunetrack.tracking.store import TrackingStore
@@ -41,6 +43,8 @@ _TIMEOUT_ARGUMENT: Mapping[str, str] = {
     "mysql": "connect_timeout",
     "mssql": "timeout",
 }
+#: What locks the making of tables in a PostgreSQL database: any number that nobody else uses there.
+_CREATION_LOCK = 0x74756E65747261
 
 
 def connect(
@@ -61,7 +65,7 @@ def connect(
 
     Raises:
         TrackingError: the scheme is not one that MLflow can log to, or the server or database cannot be reached,
-            read or written. The message holds the URI and how to mend it.
+            read or written. The message holds the URI, without its password, and how to mend it.
     """
     scheme = urlsplit(uri).scheme
     dialect = scheme.partition("+")[0]
@@ -73,11 +77,11 @@ def connect(
         _check_database(uri, dialect, timeout if must_answer else None)
     elif scheme in ("", "file"):
         raise TrackingError(
-            f"the tracking URI {uri!r} is a folder, and MLflow no longer logs to folders; "
+            f"the tracking URI {masked(uri)!r} is a folder, and MLflow no longer logs to folders; "
             f"give a database or a server instead: {_FORMS}"
         )
     else:
-        raise TrackingError(f"the tracking URI {uri!r} has the unknown scheme {scheme!r}; allowed: {_FORMS}")
+        raise TrackingError(f"the tracking URI {masked(uri)!r} has the unknown scheme {scheme!r}; allowed: {_FORMS}")
     if must_answer:
         with translated("read", uri):
             store.client.search_experiments(max_results=1)
@@ -85,7 +89,11 @@ def connect(
 
 
 def _open_client(uri: str, dialect: str) -> MlflowClient:
-    """MLflow's client, with the tables of an SQLite file there and complete."""
+    """MLflow's client, with its tables there and complete.
+
+    Raises:
+        TrackingError: the database belongs to somebody else.
+    """
     path = _sqlite_path(make_url(uri)) if dialect == "sqlite" else None
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +102,23 @@ def _open_client(uri: str, dialect: str) -> MlflowClient:
             if not path.exists() or not path.stat().st_size:
                 _create_tables(path)
             return MlflowClient(tracking_uri=uri)
-    return MlflowClient(tracking_uri=uri)
+    with _alone_in_postgresql(uri) if dialect == "postgresql" else nullcontext():
+        try:
+            return MlflowClient(tracking_uri=uri)
+        except CommandError as error:
+            raise TrackingError(
+                f"the database {masked(uri)} holds tables that are not MLflow's, such as a ledger's. Give each a "
+                "database of its own, or a schema of its own in one database: …/name?options=-csearch_path%3Dtracking"
+            ) from error
+
+
+@contextmanager
+def _alone_in_postgresql(uri: str) -> Iterator[None]:
+    """As the lock on an SQLite file: MLflow's own lock keeps processes of one machine apart, this one all of them."""
+    engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+    with closing(engine.connect()) as connection:
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(_CREATION_LOCK)))
+        yield
 
 
 def _create_tables(path: Path) -> None:
@@ -118,7 +142,7 @@ def _check_server(uri: str, timeout: float) -> None:
     except requests.RequestException as error:
         start = f"tunetrack serve --host {address.hostname or '127.0.0.1'} --port {address.port or 80}"
         raise TrackingError(
-            f"no MLflow server answers at {uri} ({type(error).__name__} within {timeout:g} s); "
+            f"no MLflow server answers at {masked(uri)} ({type(error).__name__} within {timeout:g} s); "
             f"start one with `{start}`, or log to a file with sqlite:///mlruns/mlflow.db"
         ) from error
 
@@ -129,17 +153,17 @@ def _check_database(uri: str, dialect: str, timeout: float | None) -> None:
         url = make_url(uri)
     except sqlalchemy.exc.ArgumentError as error:
         raise TrackingError(
-            f"the tracking URI {uri!r} cannot be read: {describe(error)}; examples: {_FORMS}"
+            f"the tracking URI {masked(uri)!r} cannot be read: {describe(error)}; examples: {_FORMS}"
         ) from error
     path = _sqlite_path(url)
     if dialect == "sqlite" and path is None:
-        raise TrackingError(f"the tracking URI {uri!r} names no file; write sqlite:///path/to/mlflow.db")
+        raise TrackingError(f"the tracking URI {masked(uri)!r} names no file; write sqlite:///path/to/mlflow.db")
     if timeout is None:
         return
     if path is not None:
         _check_sqlite(uri, url, path, timeout)
         return
-    shown = url.render_as_string(hide_password=True)
+    shown = masked(uri)
     argument = {_TIMEOUT_ARGUMENT[dialect]: max(1, round(timeout))}
     try:
         engine = sqlalchemy.create_engine(url, connect_args=argument)
@@ -147,7 +171,8 @@ def _check_database(uri: str, dialect: str, timeout: float | None) -> None:
             pass
         engine.dispose()
     except ImportError as error:
-        raise TrackingError(f"the tracking URI {shown} needs a driver that is not installed: {error}") from error
+        extra = "; for PostgreSQL: pip install 'tunetrack[postgresql]'" if dialect == "postgresql" else ""
+        raise TrackingError(f"the tracking URI {shown} needs a driver that is not installed: {error}{extra}") from error
     except STORE_FAILURES as error:
         raise TrackingError(f"the tracking database {shown} cannot be reached: {describe(error)}") from error
 

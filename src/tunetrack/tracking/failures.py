@@ -12,12 +12,14 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 
-__all__ = ["STORE_FAILURES", "Verdict", "describe", "judge", "translated"]
+__all__ = ["STORE_FAILURES", "Verdict", "describe", "is_store_failure", "judge", "translated"]
 
 #: What a tracking store can raise when it, its disk or its network fails.
 STORE_FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, requests.RequestException, OSError)
+#: Libraries by which MLflow reaches object stores. Their errors are plain exceptions; none of them need be installed.
+_OBJECT_STORES = frozenset({"boto3", "botocore", "s3transfer", "azure", "google"})
 
 #: (what stands in the exception, what to tell the user); the first that fits is used.
 _HINTS = (
@@ -27,6 +29,13 @@ _HINTS = (
     ("No space left on device", "the disk is full; free some space"),
     ("unable to open database file", "the file cannot be opened or created; check the path and its permissions"),
     ("file is not a database", "this file is not an SQLite database; choose another path"),
+    (
+        "Unable to locate credentials",
+        "the object store asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    ("Could not connect to the endpoint URL", "the object store does not answer; is MLFLOW_S3_ENDPOINT_URL right?"),
+    ("NoSuchBucket", "there is no such bucket; make it first"),
+    ("No module named 'boto3'", "artifacts on S3 need another package: pip install 'tunetrack[s3]'"),
     ("Connection refused", "no server answers there; is it running?"),
     ("timed out", "the server does not answer in time"),
     ("out-of-date database schema", "written by another MLflow version; back it up, then `mlflow db upgrade <uri>`"),
@@ -47,7 +56,11 @@ _FOR_GOOD = frozenset(
     }
 )
 #: MLflow says BAD_REQUEST also where the database itself is broken.
-_BROKEN_DATABASE = re.compile(r"\.(DatabaseError|OperationalError|InterfaceError|InternalError)\)")
+_BROKEN_DATABASE = re.compile(
+    r"\.(DatabaseError|OperationalError|InterfaceError|InternalError"
+    # What PostgreSQL says of a server that has become a replica, of rights that are missing, of a database in repair.
+    r"|ReadOnlySqlTransaction|InsufficientPrivilege|UndefinedTable)\)"
+)
 #: Without a code of its own, a server's answer has its HTTP status in MLflow's message.
 _STATUS = re.compile(r"failed with error code (\d{3}) ")
 #: HTTP statuses of the client's side that pass all the same.
@@ -72,7 +85,14 @@ def judge(error: Exception) -> Verdict:
         return _judge_status(error.response.status_code)
     # Libraries that use threads cannot do so while Python ends; the next process can.
     ending = isinstance(error, RuntimeError) and "interpreter shutdown" in str(error)
-    return Verdict.AWAY if ending or isinstance(error, STORE_FAILURES) else Verdict.DEFECT
+    return Verdict.AWAY if ending or is_store_failure(error) else Verdict.DEFECT
+
+
+def is_store_failure(error: BaseException) -> bool:
+    """Whether a tracking store, its disk, its object store or its network has raised this."""
+    libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    # Without its library an object store cannot be reached; it can be installed, and nothing is lost meanwhile.
+    return isinstance(error, (*STORE_FAILURES, ImportError)) or bool(libraries & _OBJECT_STORES)
 
 
 def _judge_mlflow(error: MlflowException) -> Verdict:
@@ -103,12 +123,15 @@ def translated(doing: str, uri: str) -> Iterator[None]:
 
     Args:
         doing: what was tried, such as ``open the study 'x'``; completes "cannot …".
-        uri: the tracking URI, named in the message.
+        uri: the tracking URI, named in the message without its password.
 
     Raises:
         TrackingError: MLflow, its database, disk or network failed.
     """
     try:
         yield
-    except STORE_FAILURES as error:
-        raise TrackingError(f"cannot {doing} in the tracking store {uri}: {describe(error)}") from error
+    except Exception as error:
+        if not is_store_failure(error):
+            raise
+        why = describe(error).replace(uri, masked(uri))
+        raise TrackingError(f"cannot {doing} in the tracking store {masked(uri)}: {why}") from error

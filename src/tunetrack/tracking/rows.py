@@ -12,7 +12,7 @@ from typing import TypeVar
 import pandas as pd
 from mlflow.entities import Run
 
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.names import HEALTHY, StudyState, Tag
 from tunetrack.tracking.study_info import StudyInfo, info_from_tags
@@ -216,7 +216,7 @@ def chosen_study(studies: Iterable[StudyRow], study: str, experiment: str | None
         known = ", ".join(sorted(f"{row.info.name} (experiment {row.experiment})" for row in rows))
         problem = "more than one study is called" if found else "there is no study"
         hint = "; name it by its run's id instead" if found else ""
-        raise TrackingError(f"{problem} {study!r} in {uri}{hint}; known: {known or 'none'}")
+        raise TrackingError(f"{problem} {study!r} in {masked(uri)}{hint}; known: {known or 'none'}")
     return found[0]
 
 

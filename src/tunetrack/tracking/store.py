@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tunetrack._version import __version__
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.tracking.artifacts import to_yaml
 from tunetrack.tracking.commands import Reopen, RunRef
 from tunetrack.tracking.failures import translated
@@ -71,7 +71,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         """The way in for entries, with a temporary spool unless `use_spool` has given it another."""
         if self._writer is None:
             performer = Performer(lambda: self.calls, self.is_server)
-            self._writer = BackgroundWriter(performer, self.uri, self._place, self._limits)
+            self._writer = BackgroundWriter(performer, masked(self.uri), self._place, self._limits)
         return self._writer
 
     @property
@@ -109,7 +109,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         self,
         info: StudyInfo,
         experiment: str,
-        artifact_root: Path | None = None,
+        artifact_root: Path | str | None = None,
         run_id: str | None = None,
         experiment_id: str | None = None,
     ) -> StudyRun:
@@ -118,7 +118,8 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         Args:
             info: the study; its key finds the run again when the study is resumed.
             experiment: name of the experiment, created where it is missing.
-            artifact_root: folder for the artifacts of a newly created experiment; not used where a server decides.
+            artifact_root: folder, or an address such as ``s3://bucket/path``, for the artifacts of a newly created
+                experiment; not used where a server decides.
             run_id: a run to adopt, as ``mlflow run`` opened it; its experiment is then the study's. Params on it stay
                 as they are: tunetrack writes none on the parent.
             experiment_id: that run's experiment. With both ids the store is not asked for anything, and a study can be
@@ -152,12 +153,21 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             study.flush(_OPEN_SECONDS)
         return study
 
-    def attach_study(self, run_id: str) -> StudyRun:
+    def attach_study(self, run_id: str, info: StudyInfo | None = None, experiment_id: str | None = None) -> StudyRun:
         """The study of an existing parent run, without writing anything: for a further worker process.
+
+        Args:
+            run_id: of the parent run.
+            info: what the run says of the study.
+            experiment_id: the run's experiment. With `info` and this one the store is not asked for anything, and may
+                be away.
 
         Raises:
             TrackingError: the store failed, or the run is not a study.
         """
+        if info is not None and experiment_id is not None:
+            address = RunAddress(run_id, experiment_id, resumed=True)
+            return StudyRun(lambda: self.calls, self.writer, info, address)
         with translated(f"read the study run {run_id}", self.uri):
             run = self.calls.get_run(run_id)
         info = info_from_tags(run.data.tags, run_id)
@@ -191,7 +201,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def experiment_id(self, name: str, artifact_root: Path | None = None) -> str:
+    def experiment_id(self, name: str, artifact_root: Path | str | None = None) -> str:
         """The id of the experiment called `name`, which is created where it is missing.
 
         Raises:
@@ -202,8 +212,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             if found is None:
                 location = None
                 if artifact_root is not None and not self.is_server:
-                    artifact_root.mkdir(parents=True, exist_ok=True)
-                    location = artifact_root.resolve().as_uri()
+                    location = _location(artifact_root)
                 try:
                     return str(self.client.create_experiment(name, artifact_location=location))
                 except MlflowException:
@@ -217,10 +226,19 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             )
         return str(found.experiment_id)
 
-    def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | None) -> RunAddress:
+    def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | str | None) -> RunAddress:
         experiment_id = self.experiment_id(experiment, artifact_root)
         if found := self.calls.find_run(experiment_id, {Tag.STUDY_KEY: info.identity}):
             return RunAddress(found, experiment_id, resumed=True)
         tags = {Tag.STUDY_KEY: info.identity, Tag.SOURCE_NAME: "tunetrack"}
         run_id = self.calls.create_run(experiment_id, info.name, tags, time.time_ns() // 1_000_000)
         return RunAddress(run_id, experiment_id)
+
+
+def _location(artifact_root: Path | str) -> str:
+    """The address of a folder, which is made, or the one that was given."""
+    if isinstance(artifact_root, str) and "://" in artifact_root:
+        return artifact_root
+    folder = Path(artifact_root)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve().as_uri()

@@ -1,4 +1,7 @@
-"""Knows what an SQLite tracking database needs now and then, so that MLflow's own queries stay fast."""
+"""Knows what an SQLite tracking database needs now and then, so that MLflow's own queries stay fast.
+
+A database server looks at its tables by itself: PostgreSQL's autovacuum does so within a minute.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def analyze(store: TrackingStore, wait: float = 2.0) -> Analysis:
         TrackingError: the database is broken.
     """
     if store.is_server or not make_url(store.uri).drivername.startswith("sqlite"):
-        return Analysis(skipped="only SQLite needs it")
+        return Analysis(skipped="only SQLite needs it; a server has its autovacuum or the like")
     engine = sqlalchemy.create_engine(store.uri, poolclass=NullPool, connect_args={"timeout": wait})
     start = time.perf_counter()
     with translated("analyze the tables", store.uri):

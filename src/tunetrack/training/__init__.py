@@ -7,6 +7,7 @@ from tunetrack.training.describe import describe_hardware
 from tunetrack.training.evaluation import Deployable, deployable, evaluate
 from tunetrack.training.fitting import Fit, fit
 from tunetrack.training.hardware import choose_device
+from tunetrack.training.machine_share import gpu_count, take_share
 from tunetrack.training.memory import release_memory
 from tunetrack.training.models import MODELS, build_model, check_imported, summarise
 from tunetrack.training.state import TrainState
@@ -27,9 +28,11 @@ __all__ = [
     "describe_hardware",
     "evaluate",
     "fit",
+    "gpu_count",
     "load_data",
     "release_memory",
     "summarise",
+    "take_share",
     "thumbnails",
     "weights_from_bytes",
     "weights_to_bytes",

@@ -123,6 +123,22 @@ def test_a_database_reads_the_same_both_ways(reader: StudyReader, store: Trackin
     assert (worker.worker, worker.epochs, worker.name) == ("host-1", None, "#8")
 
 
+def test_postgresql_reads_the_same_both_ways(postgres_tracking: str, tmp_path: Path) -> None:
+    with connect(postgres_tracking) as store:
+        several_studies(store, tmp_path)
+        reader = StudyReader(store)
+        check_equal(reader, store)
+        before = reader.table("two")
+        assert reader.table("two").version == before.version
+        store.client.set_tag(before.table.trials[0].run_id, Tag.TRIAL_REASON, "late")
+        assert reader.table("two", reload=True).table == read_study(store, "two")
+        reader.close()
+        reads = DatabaseSource(postgres_tracking)
+        with reads._engine.connect() as connection, pytest.raises(sqlalchemy.exc.InternalError, match="read-only"):
+            connection.exec_driver_sql("CREATE TABLE x (y int)")
+        reads.close()
+
+
 def test_a_server_reads_the_same_both_ways(server: TrackingServer, tmp_path: Path) -> None:
     with connect(server.base_url) as store:
         studies = several_studies(store, tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from tunetrack.errors import TrackingError
+from tunetrack.errors import TrackingError, masked
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.queries import image_counts
 from tunetrack.tracking.reader.artifacts import read_file, stored_names
@@ -129,7 +129,7 @@ class StudyReader:
                 run_id = chosen_study(self._source.studies(), study, None, self._store.uri).run_id
             found = self._look(run_id, reload)
             if found is None:  # it was there before, and was deleted
-                raise TrackingError(f"the study {study!r} in {self._store.uri} was deleted")
+                raise TrackingError(f"the study {study!r} in {masked(self._store.uri)} was deleted")
             self._forget_others(run_id)
             return found
 
