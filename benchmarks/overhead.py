@@ -63,7 +63,7 @@ def no_training(weights: bytes) -> Any:
     def train(config: Any, objectives: Sequence[Any], data: training.ResidentData, watch: Any) -> TrialResult:
         done = records(trial_params(config))
         for record in done:
-            watch.epoch(record, record.validation_accuracy)
+            watch.epoch(record, record.validation_accuracy, False)
         value = done[-1].validation_accuracy
         metrics = {"best/validation/accuracy": value, "final/validation/accuracy": value, "model/parameters": 1e5}
         return TrialResult(
