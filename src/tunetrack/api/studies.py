@@ -48,8 +48,7 @@ def run_study(
         ledger: URL of the search state; default: a file in `home`.
         resume: go on with the latest study of this name.
         progress: told of every step; default: silent.
-        workers: how many processes train; a number, or ``auto``. With more than 1, a script that calls this needs
-            ``if __name__ == "__main__":`` around the call, as with all of Python's multiprocessing.
+        workers: how many processes train; a number, or ``auto``.
         launcher: who starts them: ``local`` or ``ray``.
         ray_address: the Ray cluster; default: a Ray is started on this machine.
         threads: CPU threads of each worker; default: the cores, shared out.
