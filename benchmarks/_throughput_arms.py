@@ -106,7 +106,9 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
     parts.count(LeasedStorage, ("get_all_trials",), "ledger")
     parts.count(Ledger, ("ask", "report", "tell", "reclaim", "find_duplicate", "twin", "trials"), "ledger")
     parts.count(StudyRun, ("open_trial",), "tracking")
+    parts.count(StudyRun, ("flush",), "waiting")
     parts.count(TrialRun, ("log_epoch", "log_conditions", "finish", "ending", "abandon"), "tracking")
+    parts.count(Worker, ("work",), "loop")
     parts.count(BackgroundWriter, ("submit", "put"), "tracking")
 
     spec = load_study(document(engine, sampler, trials))
@@ -136,6 +138,7 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
         "ends": [end - begun for end in ends],
         "seconds": everything,
         "ms_by_part": {part: 1000 * seconds / trials for part, seconds in sorted(parts.seconds.items())},
+        "cpu_ms_by_part": {part: 1000 * seconds / trials for part, seconds in sorted(parts.cpu_seconds.items())},
         "ms_of_background_thread": 1000 * writer / trials,
     }
 
@@ -206,7 +209,7 @@ def ray_tune(home: Path, trials: int) -> dict[str, Any]:
     uri = f"sqlite:///{home / 'mlflow.db'}"
     mlflow.set_tracking_uri(uri)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # its own CSV and JSON files
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     space = {
         "model.filters": tune.randint(16, 129),
         "model.num_layers": tune.randint(1, 11),

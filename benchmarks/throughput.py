@@ -103,7 +103,11 @@ def measured(name: str, trials: int, template: Path) -> dict[str, Any]:
         "ms_a_trial": round(1000 * ends[-1] / trials, 2),
         "trials_per_second_all_sent": round(trials / found["seconds"], 2),
         "ms_a_trial_before": {str(size): around(ends, size) for size in (100, 1_000, 10_000)},
-        **{key: _rounded(found[key]) for key in ("ms_by_part", "ms_of_background_thread") if key in found},
+        **{
+            key: _rounded(found[key])
+            for key in ("ms_by_part", "cpu_ms_by_part", "ms_of_background_thread")
+            if key in found
+        },
         "curve": curve(ends),
     }
 

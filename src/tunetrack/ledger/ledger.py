@@ -281,7 +281,7 @@ class Ledger(StudyBook):
             self.release(ticket)
             return
         values = checked_values(ticket, outcome, len(self.spec.objectives))
-        with self._working(), quiet():
+        with self._working():
             opened = self._opened(ticket)
             opened.storage.outcome = outcome_attribute(outcome, config_key)
             opened.trial.study.tell(opened.trial, values, state=_TOLD_AS[outcome.state])

@@ -93,6 +93,18 @@ class KeptTrials(_CachedStorage):
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
         self._ended: dict[int, dict[int, FrozenTrial]] = defaultdict(dict)
+        self._study_ids: dict[str, int] = {}
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """The id of a study; kept, since every trial asks for it."""
+        if study_name not in self._study_ids:
+            self._study_ids[study_name] = super().get_study_id_from_name(study_name)
+        return self._study_ids[study_name]
+
+    def delete_study(self, study_id: int) -> None:
+        """Deletes a study with its trials."""
+        self._study_ids = {name: known for name, known in self._study_ids.items() if known != study_id}
+        super().delete_study(study_id)
 
     def ended(self, study_id: int, known: int) -> list[FrozenTrial]:
         """What has ended, in the order in which this object has heard of it, without the first `known` ones."""
