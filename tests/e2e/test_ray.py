@@ -167,7 +167,7 @@ def test_what_a_lost_node_had_not_sent_is_made_good_from_the_ledger(tmp_path: Pa
     away = tmp_path / "node"
     lead = study_command(*run(study_file(tmp_path, 2), home, 0)[:-2])
     with started(lead, tmp_path / "leader") as leader:
-        until("the study is open", lambda: "tiny" in [study.name for study in tunetrack.list_studies(home)])
+        until("the study is open", lambda: "tiny" in [study["name"] for study in tunetrack.list_studies(home)])
         ledger = f"sqlite:///{home / 'ledger.db'}"
         unreachable = f"http://127.0.0.1:{free_port()}"
         join = study_command("worker", "tiny", "--ledger", ledger, "--tracking-uri", unreachable, "--home", away)
