@@ -5,7 +5,8 @@ one process, over one local sqlite database that `synthetic.py` writes, and in s
 process's own computing, which other work on the machine does not lengthen):
 
 * `cold`: a new reader; the study is read, its page's payload is built, and written as JSON.
-* `warm`: the payload once more, from what the reader has.
+* `warm`: the payload once more, from what the reader has and what is known of importance and interactions; `anew`: the
+  same with these two computed again, as when the completed trials of a running study have grown by 2 %.
 * `unchanged`, `changed`: the reader's look where nothing was written since the last one, and where a running trial has
   logged an epoch; `changed_page` with the payload after it.
 * `table_page`: 50 of the completed trials, sorted by value, as JSON. `compare`: 50 trials, as JSON. `studies`:
@@ -86,6 +87,7 @@ def one_round(store: TrackingStore, study: str, clock: Clock) -> dict[str, Any]:
     now = reader.table(study)
     clock.measure("unchanged", lambda: reader.table(study))
     clock.measure("warm", lambda: as_json(views.study(reader.table(study))))
+    clock.measure("anew", lambda: as_json(Views(reader).study(reader.table(study))))
     sizes["page_json_bytes"] = len(clock.measure("table_page", lambda: as_json(views.trials(now, PAGE))))
     numbers = [trial.number for trial in now.table.trials if trial.state is TrialState.COMPLETE][:50]
     sizes["compare_json_bytes"] = len(clock.measure("compare", lambda: as_json(views.compare(now, numbers))))

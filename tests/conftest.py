@@ -13,7 +13,7 @@ import pytest
 
 # Helpers that hold assertions: a failure should show what was there.
 pytest.register_assert_rewrite(
-    "spool_support", "study_support", "tracking_support", "process_support", "ledger_support"
+    "spool_support", "study_support", "tracking_support", "process_support", "ledger_support", "postgres_support"
 )
 
 #: Set by pytest itself, and by libraries (scikit-learn, torch) at their first use, which may happen inside a test.

@@ -93,6 +93,14 @@ class Postgres:
             self._process.wait(START_SECONDS)
             self._process = None
 
+    def cut_off(self) -> None:
+        """Ends all connections to it, in the middle of whatever they do."""
+        self.execute(
+            "postgres",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        )
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._programs / program, *arguments], capture_output=True, text=True, check=False, **self._as_user()
@@ -149,7 +157,7 @@ def _empty_tracking(postgres: Postgres) -> str:
     url = postgres.database()
     connect(url).close()
     # MLflow keeps its connections for as long as the process lives.
-    postgres.execute("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    postgres.cut_off()
     return url.rpartition("/")[2]
 
 

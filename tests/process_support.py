@@ -18,7 +18,7 @@ from study_support import child_environment
 __all__ = ["Started", "started", "until", "worker_of"]
 
 #: This machine may be busy with other tests.
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 200.0
 
 
 class Started:

@@ -150,6 +150,7 @@ def storage(ledger_url: str) -> Iterator[BaseStorage]:
     del Interleavings.storage
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_any_interleaving_keeps_the_books_right(storage: BaseStorage) -> None:
     run_state_machine_as_test(
         Interleavings,

@@ -17,20 +17,33 @@ import tunetrack
 KILLER = """
 import json, os, signal, sqlite3, sys
 from pathlib import Path
-import sqlalchemy
+import psycopg, sqlalchemy
 from tunetrack.ledger import Ledger
 from tunetrack.testing import drive, toy_spec
 from tunetrack.testing.toy import run_toy_trial
 
 EARLIER, TRIALS = 5, 8
 folder, sampler, part, stride = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+server = sys.argv[5]  # with the template's name; empty: files
 spec = toy_spec("nested", sampler=sampler)
-drive(Ledger.create(f"sqlite:///{folder}/template.db", spec), EARLIER)
+if os.fork() == 0:  # whose connections are gone with it: a database that somebody uses cannot be copied
+    drive(Ledger.create(server or f"sqlite:///{folder}/template.db", spec), EARLIER)
+    os._exit(0)
+assert os.wait()[1] == 0
 
 def table(ledger):
     return [(t.number, dict(t.values), t.state.value, t.objectives, dict(t.intermediate)) for t in ledger.trials()]
 
+def copied(name):
+    base, _, template = server.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {template}{name} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {template}{name} TEMPLATE {template} STRATEGY file_copy")
+    return server + name
+
 def fresh(name):
+    if server:
+        return copied(name.partition(".")[0])
     with sqlite3.connect(folder / "template.db") as one, sqlite3.connect(folder / name) as other:
         one.backup(other)
     one.close(), other.close()
@@ -86,19 +99,22 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("sampler", "part", "stride"),
+    ("sampler", "part", "stride", "kind"),
     [
-        ("tpe", "all", 9),
-        pytest.param("tpe", "all", 1, marks=pytest.mark.slow),
-        pytest.param("hyperopt", "ask", 1, marks=pytest.mark.slow),
-        pytest.param("qmc", "ask", 1, marks=pytest.mark.slow),
+        ("tpe", "all", 9, "sqlite"),
+        ("tpe", "all", 24, "postgresql"),
+        pytest.param("tpe", "all", 1, "sqlite", marks=pytest.mark.slow),
+        pytest.param("tpe", "all", 2, "postgresql", marks=pytest.mark.slow),
+        pytest.param("hyperopt", "ask", 1, "sqlite", marks=pytest.mark.slow),
+        pytest.param("qmc", "ask", 1, "sqlite", marks=pytest.mark.slow),
     ],
 )
 def test_killed_worker_leaves_nothing_undone_and_nothing_twice(
-    sampler: str, part: str, stride: int, tmp_path: Path
+    sampler: str, part: str, stride: int, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    server = request.getfixturevalue("postgres_ledger") if kind == "postgresql" else ""
     environment = {**os.environ, "PYTHONPATH": str(Path(tunetrack.__file__).parents[1])}
-    command = [sys.executable, "-c", KILLER, str(tmp_path), json.dumps(SAMPLERS[sampler]), part, str(stride)]
+    command = [sys.executable, "-c", KILLER, str(tmp_path), json.dumps(SAMPLERS[sampler]), part, str(stride), server]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     outcomes = json.loads(done.stdout)

@@ -162,6 +162,7 @@ def statuses(home: Path) -> dict[str, list[str]]:
     return {kind: sorted(listed) for kind, listed in kinds.items()}
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_told_and_the_trial_begins_anew(tmp_path: Path) -> None:
     file = write_study(tmp_path / "study.yaml", slow_study())
     home = tmp_path / "home"

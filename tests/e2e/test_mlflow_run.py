@@ -100,7 +100,9 @@ def long_study(home: Path, folder: Path) -> AbstractContextManager[Started]:
     return started(mlflow_command(*options), folder, own_group=True, **mlflow_environment(home))
 
 
-@pytest.mark.parametrize("who", ["ctrl-c", pytest.param("SIGINT", marks=pytest.mark.slow), "SIGTERM"])
+@pytest.mark.parametrize(
+    "who", ["ctrl-c", pytest.param("SIGINT", marks=pytest.mark.slow), pytest.param("SIGTERM", marks=pytest.mark.slow)]
+)
 def test_a_signal_to_mlflow_run_ends_everything(home: Path, tmp_path: Path, who: str) -> None:
     """SIGINT is caught by MLflow, which sends SIGTERM on to its command; of SIGTERM it dies without a word to it."""
     with long_study(home, tmp_path) as running:

@@ -84,7 +84,12 @@ def test_a_study_over_a_network_of_ones_own(tmp_path: Path, home: Path) -> None:
             "model.widht: unknown to my_nets:build; did you mean width?",
         ),
         ("run", {"import": "my_nets:bild"}, "did you mean build?"),
-        ("run", {"import": "my_nets:images"}, "whose output for 1 image is 1x10 (classes), not 1x1x8x8"),
+        pytest.param(
+            "run",
+            {"import": "my_nets:images"},
+            "whose output for 1 image is 1x10 (classes), not 1x1x8x8",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_nothing_is_written_where_the_network_does_not_fit(

@@ -22,7 +22,7 @@ from pyarrow import parquet
 from tracking_support import epoch, evaluation, study_info
 from tunetrack.report import build_single
 from tunetrack.server import ServerSpec, TrackingServer, running_server
-from tunetrack.spec.records import Evaluation, TrialOutcome, TrialState
+from tunetrack.spec.records import Evaluation, ModelSummary, TrialOutcome, TrialState
 from tunetrack.tracking import StudyRun, TrackingStore, TrialArtifacts, TrialRun, connect, write_artifact
 from weight_support import Walk, walked_trial
 
@@ -78,6 +78,15 @@ def predictions(number: int) -> tuple[bytes, Evaluation]:
     return file.getvalue(), Evaluation(0.3, float(np.trace(counts)) / IMAGES, rows, evaluation(3).classes)
 
 
+def network(number: int) -> ModelSummary:
+    """Trial 12 has half the filters; trial 13 has one layer more."""
+    filters = 16 if number == 12 else 32
+    layers = [("conv1", "Conv2d", (filters, 6, 6), 10 * filters), ("output", "Linear", (10,), 0)]
+    if number == 13:
+        layers.insert(1, ("extra", "ReLU", (filters, 6, 6), 0))
+    return ModelSummary(10 * filters, 0, 1000, 2000, (1, 8, 8), tuple(layers))
+
+
 def write_trials(study: StudyRun) -> TrialRun:
     for number in range(COMPLETE):
         params = {"optimizer.lr": 10.0 ** -(number % 4), "optimizer.name": "adam" if number % 2 else HOSTILE}
@@ -86,7 +95,9 @@ def write_trials(study: StudyRun) -> TrialRun:
         for record in walked_trial(Walk(epochs=3)) if number > 11 else [epoch(index + 1) for index in range(3)]:
             trial.log_epoch(record)
         content, look = predictions(number)
-        files = TrialArtifacts({"model": {"name": "cnn"}}, confusion=look, files={"predictions.parquet": content})
+        stored = {"predictions.parquet": content}
+        model = network(number) if number > 11 else None
+        files = TrialArtifacts({"model": {"name": "cnn"}}, confusion=look, files=stored, model=model)
         trial.finish(TrialOutcome(TrialState.COMPLETE, (0.6 + number / 100,), metrics={"test/loss": 1.0}), files)
     pruned = study.open_trial(PRUNED, {"optimizer.lr": 0.3, "model.filters": 16})
     pruned.log_epoch(epoch(1, 0.2))
@@ -243,6 +254,25 @@ def test_weights_stand_side_by_side_and_the_address_says_which(site: Site, page:
     assert "stat=std" in page.url
     page.get_by_label("of the", exact=True).select_option("bias")
     sync_api.expect(page).to_have_url(re.compile("kind=bias"))
+
+
+def test_models_are_laid_side_by_side_and_so_are_dead_units(site: Site, page: Any) -> None:
+    page.goto(f"{site.page}?trials=14,13,12,11&stat=dead_share")
+    section = page.locator("section", has=page.get_by_role("heading", name="Models", exact=True))
+    section.locator("table").wait_for()
+    lines = [" | ".join(line.locator("th, td").all_inner_texts()) for line in section.locator("tbody tr").all()]
+    assert lines == [
+        "parameters of the model | 320 | 320 | 160",
+        "conv1 | Conv2d 32 × 6 × 6, 320 | Conv2d 32 × 6 × 6, 320 | Conv2d 16 × 6 × 6, 160",
+        "extra | – | ReLU 32 × 6 × 6 | –",
+    ]
+    assert "2 layers of 3 differ" in section.inner_text()
+    assert "Without layers: trial 11." in section.inner_text()
+    figure = page.locator("figure", has_text="By depth, after the last epoch")
+    figure.scroll_into_view_if_needed()
+    figure.locator("path.curve").first.wait_for(state="attached")
+    assert "share of dead units" in figure.inner_text()
+    assert page.get_by_label("of the", exact=True).locator("option").all_inner_texts() == ["activation layers"]
 
 
 def test_two_trials_face_to_face(site: Site, page: Any) -> None:

@@ -198,7 +198,13 @@ def test_brush_by_keys_and_on_those_that_do_not_use_a_parameter(
     axis(page, "optimizer.momentum").focus()
     page.keyboard.press("n")
     assert query(page) == {"b.optimizer.momentum": "none"}
-    assert picked(page) == sum("optimizer.momentum" not in params[number] for number in range(TRIALS))
+    without = sum("optimizer.momentum" not in params[number] for number in range(TRIALS))
+    assert picked(page) == without
+    page.get_by_role("button", name="Show in table").click()
+    assert query(page)["filter"] == "params.optimizer.momentum = none"
+    page.get_by_text(f"of {without} that match ({TRIALS} in all)").wait_for()
+    page.go_back()
+    axis(page, "optimizer.momentum").focus()
     shown = page.locator(".axis-group").evaluate_all("groups => groups.slice(0, -1).map((each) => each.dataset.path)")
     place = shown.index("optimizer.momentum")
     to = place - 1 if place else 1
@@ -206,6 +212,26 @@ def test_brush_by_keys_and_on_those_that_do_not_use_a_parameter(
     shown[place], shown[to] = shown[to], shown[place]
     assert query(page)["order"] == ",".join(shown)
     assert page.evaluate("document.activeElement.dataset.path") == "optimizer.momentum"
+
+
+def test_figures_out_of_sight_are_there_for_paper_and_pictures(
+    page: Any, server: TrackingServer, study: StudyRun
+) -> None:
+    page.add_init_script("window.requestIdleCallback = (work) => (window.idleWork ??= []).push(work);")
+    page.goto(address(server, study))
+    drawing(page, "History")
+    missing = """() => [...document.querySelectorAll("figure.card")]
+      .filter((one) => !one.querySelector(".plot > svg, .nothing")).length"""
+    before = page.evaluate(missing)
+    assert before > 0
+    page.evaluate("idleWork.shift()()")  # one figure at a time, while the browser has nothing else to do
+    assert page.evaluate(missing) == before - 1
+    page.evaluate("while (idleWork.length) idleWork.shift()()")
+    assert page.evaluate(missing) == 0
+    page.reload()
+    drawing(page, "History")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(missing) == 0
 
 
 def test_hidden_states_stand_in_the_address(page: Any, server: TrackingServer, study: StudyRun) -> None:

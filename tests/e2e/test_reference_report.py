@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 import tunetrack
@@ -114,6 +115,7 @@ def test_a_row_that_cannot_be_met_is_refused_by_validate(tmp_path: Path) -> None
     assert refused.stderr.count("reference.rows") == 2
 
 
+@pytest.mark.slow
 def test_several_objectives_from_the_run_to_its_words(home: Path) -> None:
     for name, sampler in (("by-nsga", {"name": "nsgaii", "population_size": 3}), ("by-tpe", {"name": "tpe"})):
         document = tiny(

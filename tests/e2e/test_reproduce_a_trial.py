@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tunetrack
 from study_support import child_environment, command, tiny
 from tunetrack.report.views import Views
@@ -14,6 +16,7 @@ from tunetrack.tracking import connect
 from tunetrack.tracking.reader import StudyReader
 
 
+@pytest.mark.slow
 def test_a_trial_is_trained_again_by_its_commands(home: Path, tmp_path: Path) -> None:
     study = tunetrack.run_study(tiny(budget={"trials": 1}), home=home)
     with connect(study.tracking_uri) as store:

@@ -155,16 +155,20 @@ def test_all_processes_killed_at_once(home: Path, tmp_path: Path) -> None:
 
 def test_workers_join_a_study_that_is_only_led(home: Path, tmp_path: Path) -> None:
     ledger = f"sqlite:///{tmp_path / 'elsewhere.db'}"
-    file = write_study(tmp_path / "tiny.yaml", tiny(budget={"trials": 4}))
+    file = write_study(tmp_path / "tiny.yaml", long_study(budget={"trials": 4}))
     leads = study_command("run", file, "--home", home, "--workers", 0)
     with started(leads, tmp_path / "lead", TUNETRACK_LEDGER=ledger) as leader:
         until("the study is there", lambda: "Study tiny" in leader.errors)
         joins = study_command("worker", "tiny", "--home", home, "--ledger", ledger)
         with started(joins, tmp_path / "one") as one, started(joins, tmp_path / "two") as two:
-            assert one.ends() == 0, one.errors
+            until("a checkpoint", lambda: list(checkpoints(home).glob("*.pt")))
+            until("both work", lambda: len(Ledger.load(ledger, "tiny").workers()) == 2)
+            send(one, signal.SIGTERM)
+            assert one.ends(LEAVING) == 143
             assert two.ends() == 0, two.errors
         assert leader.ends() == 0, leader.errors
-    assert "trial 3 COMPLETE" in leader.errors
-    assert "trial 0 COMPLETE" in f"{one.errors} {two.errors}"
+    assert "stopped by signal 15" in one.errors
+    assert all(f"trial {number} COMPLETE" in leader.errors for number in range(4))
+    assert "trial 3 COMPLETE" in two.errors
     assert "4 trials: ● 4 COMPLETE" in leader.output
     assert not (home / "ledger.db").exists()

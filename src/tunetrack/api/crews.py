@@ -79,7 +79,7 @@ def join_study(
         place: its ledger, and where its runs are; by default where they were written. Its home holds what waits to be
             sent and the states of trials under way, on this machine.
         data_dir: folder with the data sets on this machine; default: as the study file says.
-        threads: CPU threads; default: all cores.
+        threads: CPU threads; default: as torch has them, all cores unless OMP_NUM_THREADS says less.
         progress: told of every step; default: silent.
 
     Raises:
@@ -95,7 +95,7 @@ def join_study(
     start = StudyStart(name, spec.objectives, spec.searched_paths, spec.head.budget.trials, 0, result.run_id or "")
     shown.study_started(start)
     directory = None if data_dir is None else str(data_dir)
-    job = WorkerJob(name, place.ledger, place.tracking, place.home.resolve(), directory, threads or _cores())
+    job = WorkerJob(name, place.ledger, place.tracking, place.home.resolve(), directory, threads or 0)
     with StopSignals() as stop:
         join(job, lambda what, arguments: getattr(shown, what)(*arguments), stop)
 

@@ -36,6 +36,7 @@ def run_study(
     ray_address: str | None = None,
     threads: int | None = None,
     gpus_per_trial: float | None = None,
+    artifacts: str | None = None,
     **overrides: Any,
 ) -> StudyResult:
     """Runs a study to its end and returns its trials.
@@ -47,12 +48,13 @@ def run_study(
         ledger: URL of the search state; default: a file in `home`.
         resume: go on with the latest study of this name.
         progress: told of every step; default: silent.
-        workers: how many processes train; a number, or ``auto``. With more than 1, a script that calls this needs
-            ``if __name__ == "__main__":`` around the call, as with all of Python's multiprocessing.
+        workers: how many processes train; a number, or ``auto``.
         launcher: who starts them: ``local`` or ``ray``.
         ray_address: the Ray cluster; default: a Ray is started on this machine.
         threads: CPU threads of each worker; default: the cores, shared out.
         gpus_per_trial: share of a GPU of each worker, at most 1; default: none is set aside.
+        artifacts: folder or address, such as ``s3://bucket/path``, where a new experiment keeps its artifacts; a
+            tracking server decides for itself. Default: a folder in `home`.
         **overrides: values that replace those of the study file: ``trials=5``, ``seconds=60``, ``data_dir="data"``,
             or any path with ``__`` for the dot, such as ``trainer__epochs=3``.
 
@@ -66,7 +68,8 @@ def run_study(
     spec = load_study_file(study, override_paths(overrides))
     place = Place(Path(home), tracking_uri, ledger)
     crew = crew_fields(place, workers, launcher, ray_address, threads, gpus_per_trial)
-    return launch_study(spec, Launch(place, resume=resume, progress=progress or Progress(), **crew))
+    wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts, **crew)
+    return launch_study(spec, wanted)
 
 
 def resume_study(

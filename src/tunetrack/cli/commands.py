@@ -73,6 +73,14 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
 @click.option("--accept-changes", is_flag=True, help="With --resume: go on although the study file has changed.")
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
+@click.option(
+    "--artifacts",
+    envvar="TUNETRACK_ARTIFACTS",
+    default=None,
+    metavar="FOLDER|URL",
+    help="Where a new experiment keeps its artifacts, such as s3://bucket/path; a tracking server decides for itself.  "
+    "[default: a folder in --home]",
+)
 @options.place
 @supervised
 def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | None, **rest: Any) -> None:
@@ -85,7 +93,13 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
     spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
     run_id, parallel = _mlflow_run_id(), _parallel(rest, place)
     wanted = Launch(
-        place, rest["experiment"], run_id, rest["resume"], accept_changes=rest["accept_changes"], **parallel
+        place,
+        rest["experiment"],
+        run_id,
+        rest["resume"],
+        accept_changes=rest["accept_changes"],
+        artifacts=rest["artifacts"],
+        **parallel,
     )
     _launch(spec, wanted, link)
 

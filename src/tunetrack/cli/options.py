@@ -188,7 +188,7 @@ threads: Decorator = click.option(
     "--threads",
     type=OptionalNumber(int),
     default=None,
-    help="CPU threads of each worker.  [default: the cores, shared out]",
+    help="CPU threads of each worker.  [default: all cores, shared out among the workers]",
 )
 gpus_per_trial: Decorator = click.option(
     "--gpus-per-trial",

@@ -39,7 +39,7 @@ def supervised(function: Callable[..., None]) -> Callable[..., None]:
     """
 
     @click.option(
-        "--no-supervisor", is_flag=True, help="Run in this one process; should it be killed, nothing goes on."
+        "--no-supervisor", is_flag=True, help="Nobody watches this process; should it be killed, nothing goes on."
     )
     @click.pass_context
     @functools.wraps(function)

@@ -15,7 +15,12 @@ __all__ = ["worker"]
 @click.command()
 @click.argument("study")
 @options.data_dir
-@options.threads
+@click.option(
+    "--threads",
+    type=options.OptionalNumber(int),
+    default=None,
+    help="CPU threads; fewer than the cores where several workers share them.  [default: all cores]",
+)
 @options.place
 def worker(study: str, data_dir: Path | None, threads: int | None, place: Place) -> None:
     """Join a study as a further worker, from any machine that reaches its ledger.

@@ -10,13 +10,22 @@ from dataclasses import dataclass
 
 import sqlalchemy
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.storages._rdb import models
-from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
+from sqlalchemy import bindparam
 
 from tunetrack.ledger.patience import insist
+from tunetrack.ledger.rows import TRIALS
 
 __all__ = ["Board", "Standing"]
+
+_NEWS = (
+    sqlalchemy.select(TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state)
+    .where(
+        TRIALS.c.study_id == bindparam("study"),
+        sqlalchemy.or_(TRIALS.c.trial_id > bindparam("last"), TRIALS.c.trial_id.in_(bindparam("open", expanding=True))),
+    )
+    .order_by(TRIALS.c.trial_id)
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Standing:
     count: int
     waiting: tuple[tuple[int, int], ...]
     running: tuple[tuple[int, int], ...]
+
+    @property
+    def ended(self) -> int:
+        """How many trials have ended."""
+        return self.count - len(self.waiting) - len(self.running)
 
     @property
     def ended_below(self) -> int:
@@ -72,12 +86,6 @@ class Board:
         if not isinstance(self._backend, RDBStorage):
             trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
             return [(trial._trial_id, trial.number, trial.state) for trial in trials]
-        model = models.TrialModel
-        news = model.trial_id > self._last_id
-        if self._unfinished:
-            news = sqlalchemy.or_(news, model.trial_id.in_(list(self._unfinished)))
-        wanted = sqlalchemy.select(model.trial_id, model.number, model.state).where(
-            model.study_id == self._study_id, news
-        )
-        with _create_scoped_session(self._backend.scoped_session) as session:
-            return [(row[0], row[1], row[2]) for row in session.execute(wanted.order_by(model.trial_id))]
+        given = {"study": self._study_id, "last": self._last_id, "open": list(self._unfinished)}
+        with self._backend.engine.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(_NEWS, given)]

@@ -12,7 +12,7 @@ from tunetrack.ledger.changes import Change, changes_of
 from tunetrack.ledger.claims import Claims
 from tunetrack.ledger.history import History, best_of
 from tunetrack.ledger.records import TrialRecord, WorkerRecord
-from tunetrack.ledger.storage import errors_in_words, quiet, url_of
+from tunetrack.ledger.storage import errors_in_words, url_of
 from tunetrack.spec.study import StudySpec
 
 __all__ = ["StudyBook"]
@@ -59,7 +59,7 @@ class StudyBook:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            found = self._history.completed_with(config_key)
+            found = self._history.completed_with(config_key, self._claims.standing().ended)
             return found if found is None or below is None or found.number < below else None
 
     def workers(self) -> tuple[WorkerRecord, ...]:
@@ -102,6 +102,5 @@ class StudyBook:
     def _working(self) -> AbstractContextManager[Any]:
         stack = ExitStack()
         stack.enter_context(self._lock)
-        stack.enter_context(quiet())
         stack.enter_context(errors_in_words(url_of(self._storage)))
         return stack

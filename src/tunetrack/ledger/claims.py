@@ -98,7 +98,7 @@ class Claims:
             for _, trial_id in standing.waiting:
                 trial = self._storage.get_trial(trial_id)
                 if trial.state is TrialState.WAITING and self._leases.take(trial, worker):
-                    return trial
+                    return self._storage.get_trial(trial_id)  # others may have had it since it was read
             below = self._below(standing, limit, space)
             if below is not None and standing.count >= below:
                 return WAIT if standing.running or standing.waiting else None
@@ -142,6 +142,10 @@ class Claims:
     def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
         """The storage for a trial that is held."""
         return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag)
+
+    def standing(self) -> Standing:
+        """How far the study is now."""
+        return self._board.look()
 
     def twin_of(self, number: int, key: str) -> TrialState | None:
         """The state of the first unfinished trial before `number` that has this key or has not been proposed yet."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from optuna.storages import BaseStorage
 
 from tunetrack.ledger.records import TrialRecord, record_of
+from tunetrack.ledger.rows import KeptTrials
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.space import SearchSpace
 from tunetrack.spec.study import Objective
@@ -23,6 +24,7 @@ class History:
         self._space = space
         self._finished: dict[int, TrialRecord] = {}
         self._by_config: dict[str, int] = {}
+        self._heard = 0
 
     def read(self) -> tuple[TrialRecord, ...]:
         """All trials in the order of their numbers."""
@@ -36,11 +38,28 @@ class History:
             records.append(record)
         return tuple(records)
 
-    def completed_with(self, config_key: str) -> TrialRecord | None:
-        """The first completed trial that was told with this key; None where there is none."""
-        self.read()
+    def completed_with(self, config_key: str, ended: int) -> TrialRecord | None:
+        """The first completed trial that was told with this key; None where there is none.
+
+        Args:
+            config_key: what it was told with.
+            ended: how many trials have ended; as many are looked at.
+        """
+        if len(self._finished) < ended:
+            self._read_news()
         number = self._by_config.get(config_key)
         return None if number is None else self._finished[number]
+
+    def _read_news(self) -> None:
+        """Keeps what has ended since the last look, without a walk over the whole study."""
+        if not isinstance(self._storage, KeptTrials):
+            self.read()
+            return
+        news = self._storage.ended(self._study_id, self._heard)
+        self._heard += len(news)
+        for trial in news:
+            if trial.number not in self._finished:
+                self._keep(record_of(trial, self._space))
 
     def _keep(self, record: TrialRecord) -> None:
         self._finished[record.number] = record

@@ -5,6 +5,7 @@ Optuna's own trial, samplers and `tell` work on it unchanged.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from tunetrack.ledger.leases import Leases, lost
-from tunetrack.ledger.records import KEY, OUTCOME, WORKER
+from tunetrack.ledger.leases import Leases
+from tunetrack.ledger.records import KEY, OUTCOME
 
 __all__ = ["LeasedStorage"]
 
@@ -39,11 +40,13 @@ class LeasedStorage:
         lag: int | None = None,
     ) -> None:
         self.outcome: dict[str, Any] = {}
-        self._storage, self._leases, self._trial, self._worker = storage, leases, trial, worker
-        self._lag = lag
+        self._storage, self._leases, self._worker, self._lag = storage, leases, worker, lag
+        # Nobody else writes to it, so it is not read again. What an earlier attempt reported is reported again.
+        self._trial = copy.copy(trial)
+        self._trial.intermediate_values = {}
         self._values: list[tuple[str, float, BaseDistribution]] = []
         self._of_study: dict[tuple[int, str], Any] = {}
-        self._proposing, self._ended = True, False
+        self._proposing = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
@@ -69,49 +72,50 @@ class LeasedStorage:
         return kept if self._lag is not None else {**self._storage.get_study_system_attrs(study_id), **kept}
 
     def write(self, key: str) -> None:
-        """Writes the proposal and its key, and the first sign of life with it.
+        """Writes the proposal and its key.
 
         Raises:
             LeaseLostError: the trial has been taken over.
         """
         with self._leases.change(self._trial, self._worker) as change:
-            for value in self._values:
-                change.parameter(*value)
+            change.parameters(self._values)
             if self._lag is None:
                 for (study_id, name), remembered in self._of_study.items():
                     change.study_system_attribute(study_id, name, remembered)
             change.attribute(KEY, key)
-            change.beat()
+        own = self._trial
+        own.params = own.params | {name: kind.to_external_repr(number) for name, number, kind in self._values}
+        own.distributions = own.distributions | {name: kind for name, _, kind in self._values}
         self._values, self._of_study, self._proposing = [], {}, False
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """The stored trial.
-
-        Raises:
-            LeaseLostError: it is this one, and has been taken over.
-        """
-        found = self._storage.get_trial(trial_id)
-        if self._ended or trial_id != self._trial._trial_id:  # `tell` reads once more what it has written
-            return found
-        if found.state is not OptunaState.RUNNING or found.user_attrs.get(WORKER) != self._worker:
-            raise lost(self._trial.number)
+        """A stored trial; this one as it was written here."""
+        if trial_id != self._trial._trial_id:
+            return self._storage.get_trial(trial_id)
+        found = copy.copy(self._trial)
+        for name in ("params", "distributions", "intermediate_values", "system_attrs", "user_attrs"):
+            setattr(found, name, dict(getattr(found, name)))
         return found
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keeps what a sampler or a pruner remembers with the trial."""
+        self._storage.set_trial_system_attr(trial_id, key, value)
+        self._trial.system_attrs = {**self._trial.system_attrs, key: value}
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
     ) -> list[FrozenTrial]:
-        """The trials that samplers and pruners see: with a lag those before it, and none that failed without values.
+        """The trials that samplers and pruners see: none that failed without values, and with a lag those before it.
 
         The workers of these died while they were proposed, or their values are of an earlier study file. Nobody can
         learn from them, and brute_force takes them for the end of its tree.
         """
         found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        below = self._trial.number - self._lag if self._lag is not None else None
-        return [
-            trial
-            for trial in found
-            if (trial.params or trial.state is not OptunaState.FAIL) and (below is None or trial.number < below)
-        ]
+        found = [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
+        if self._lag is None:
+            return found
+        own, below = self._trial.number, self._trial.number - self._lag
+        return [trial for trial in found if trial.number < below or trial.number == own]
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Keeps a report.
@@ -121,6 +125,7 @@ class LeasedStorage:
         """
         with self._leases.change(self._trial, self._worker) as change:
             change.report(step, intermediate_value)
+        self._trial.intermediate_values[step] = intermediate_value
 
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
         """Ends the trial, together with its outcome.
@@ -132,5 +137,5 @@ class LeasedStorage:
             if self.outcome:
                 change.attribute(OUTCOME, self.outcome)
             change.state(state, values)
-        self._ended = True
+        self._trial.state, self._trial.values = state, None if values is None else list(values)
         return True

@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import sqlalchemy
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
-from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam
 
 from tunetrack.errors import LeaseLostError
 from tunetrack.ledger.records import WORKER
+from tunetrack.ledger.rows import PARAMS, REPORTS, TRIALS, USER_ATTRIBUTES, VALUES
 
 __all__ = ["GRACE_SECONDS", "RENEW_SECONDS", "Change", "Leases", "leases_of", "lost"]
 
@@ -35,6 +35,47 @@ RENEW_SECONDS = 10.0
 GRACE_SECONDS = 60.0
 
 Worker = Mapping[str, Any]
+
+
+#: Statements with names for what they are given: made once, since making one costs more than executing it.
+_BEATS: Any = models.TrialHeartbeatModel.__table__
+_STUDIES: Any = models.StudyModel.__table__
+_MOVE = (
+    sqlalchemy.update(TRIALS)
+    .where(TRIALS.c.trial_id == bindparam("wanted"), TRIALS.c.state == bindparam("from"))
+    .values(state=bindparam("to"))
+)
+_TAKE = _MOVE.values(datetime_start=bindparam("now"))
+_END = _MOVE.values(datetime_complete=bindparam("now"))
+_CLAIMS = sqlalchemy.exists().where(
+    USER_ATTRIBUTES.c.trial_id == bindparam("wanted"), USER_ATTRIBUTES.c.key == bindparam("claim")
+)
+_HELD = _MOVE.where(_CLAIMS.where(USER_ATTRIBUTES.c.value_json == bindparam("worker")))
+_HELD_BY_NOBODY = _MOVE.where(~_CLAIMS.where(USER_ATTRIBUTES.c.value_json != "null"))  # only in an old ledger
+_HOLD_STUDY = (
+    sqlalchemy.update(_STUDIES)
+    .where(_STUDIES.c.study_id == bindparam("wanted"))
+    .values(study_name=_STUDIES.c.study_name)
+)
+_LAST_NUMBER = (
+    sqlalchemy.select(TRIALS.c.number)
+    .where(TRIALS.c.study_id == bindparam("wanted"))
+    .order_by(TRIALS.c.trial_id.desc())
+    .limit(1)
+)
+_ATTRIBUTE = (
+    sqlalchemy.update(USER_ATTRIBUTES)
+    .where(USER_ATTRIBUTES.c.trial_id == bindparam("wanted"), USER_ATTRIBUTES.c.key == bindparam("name"))
+    .values(value_json=bindparam("text"))
+)
+_BEAT = (
+    sqlalchemy.update(_BEATS)
+    .where(_BEATS.c.trial_id == bindparam("wanted"))
+    .values(heartbeat=sqlalchemy.func.current_timestamp())
+)
+_FIRST_BEAT = sqlalchemy.insert(_BEATS).values(heartbeat=sqlalchemy.func.current_timestamp())
+_NEW_TRIAL, _NEW_PARAM, _NEW_VALUE = sqlalchemy.insert(TRIALS), sqlalchemy.insert(PARAMS), sqlalchemy.insert(VALUES)
+_NEW_REPORT, _NEW_ATTRIBUTE = sqlalchemy.insert(REPORTS), sqlalchemy.insert(USER_ATTRIBUTES)
 
 
 def lost(number: int) -> LeaseLostError:
@@ -57,8 +98,8 @@ class Change(ABC):
         """Keeps a JSON value with the trial."""
 
     @abstractmethod
-    def parameter(self, name: str, internal: float, distribution: BaseDistribution) -> None:
-        """Keeps a proposed value."""
+    def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+        """Keeps the proposed values, each as name, Optuna's internal number and distribution."""
 
     @abstractmethod
     def study_system_attribute(self, study_id: int, key: str, value: Any) -> None:
@@ -104,109 +145,114 @@ def leases_of(storage: BaseStorage) -> Leases:
 
 
 class _DatabaseLeases(Leases):
-    """In an SQL database, as Optuna lays it out."""
+    """In an SQL database, as Optuna lays it out; by plain statements, of which one trial needs dozens."""
 
     def __init__(self, backend: RDBStorage) -> None:
-        self._backend = backend
+        self._engine = backend.engine
 
     def take(self, trial: FrozenTrial, worker: Worker) -> bool:
-        with _create_scoped_session(self._backend.scoped_session) as session, session.no_autoflush:
-            now = datetime.now(UTC).replace(tzinfo=None)
-            waiting = _trials(trial, OptunaState.WAITING)
-            if _count(session, waiting.values(state=OptunaState.RUNNING, _datetime_start_utc=now)) != 1:
+        with self._engine.begin() as connection:
+            wanted = {"wanted": trial._trial_id, "from": OptunaState.WAITING, "to": OptunaState.RUNNING}
+            if connection.execute(_TAKE, {**wanted, "now": _utc()}).rowcount != 1:
                 return False
             # What an earlier attempt reported is reported again, and must not stand for this attempt's last word.
-            reports = models.TrialIntermediateValueModel
-            session.execute(sqlalchemy.delete(reports).where(reports.trial_id == trial._trial_id))
-            change = _DatabaseChange(self._backend, session, trial._trial_id)
+            connection.execute(sqlalchemy.delete(REPORTS).where(REPORTS.c.trial_id == trial._trial_id))
+            change = _DatabaseChange(connection, trial._trial_id)
             change.attribute(WORKER, worker)
             change.beat()
             return True
 
     def add(self, study_id: int, worker: Worker, below: int | None) -> FrozenTrial | None:
-        study, trials = models.StudyModel, models.TrialModel
-        last = sqlalchemy.select(trials.number).where(trials.study_id == study_id).order_by(trials.trial_id.desc())
-        template = create_trial(state=OptunaState.RUNNING, user_attrs={WORKER: worker})
-        with _create_scoped_session(self._backend.scoped_session) as session, session.no_autoflush:
+        added = create_trial(state=OptunaState.RUNNING, user_attrs={WORKER: worker})
+        with self._engine.begin() as connection:
             # Holds the study's row until the commit, so that one worker at a time numbers a trial.
-            row = sqlalchemy.update(study).where(study.study_id == study_id).values(study_id=study_id)
-            session.execute(row.execution_options(synchronize_session=False))
-            number = session.execute(last.limit(1)).scalar_one_or_none()
-            template.number = 0 if number is None else number + 1
-            if below is not None and template.number >= below:
+            connection.execute(_HOLD_STUDY, {"wanted": study_id})
+            last = connection.execute(_LAST_NUMBER, {"wanted": study_id}).scalar()
+            added.number = 0 if last is None else last + 1
+            if below is not None and added.number >= below:
                 return None
-            trial = models.TrialModel(
-                study_id=study_id,
-                number=template.number,
-                state=OptunaState.RUNNING,
-                datetime_start=template.datetime_start,
+            row = {"number": added.number, "study_id": study_id, "state": added.state, "datetime_start": _utc()}
+            added._trial_id = cast(Any, connection.execute(_NEW_TRIAL, row).inserted_primary_key)[0]
+            connection.execute(
+                _NEW_ATTRIBUTE, {"trial_id": added._trial_id, "key": WORKER, "value_json": json.dumps(worker)}
             )
-            session.add(trial)
-            session.flush()
-            template._trial_id = trial_id = cast(int, trial.trial_id)
-            session.add(models.TrialUserAttributeModel(trial_id=trial_id, key=WORKER, value_json=json.dumps(worker)))
-            _DatabaseChange(self._backend, session, trial_id).beat()
-        return template
+            connection.execute(_FIRST_BEAT, {"trial_id": added._trial_id})
+        return added
 
     @contextmanager
     def change(self, trial: FrozenTrial, worker: Worker | None) -> Iterator[Change]:
-        with _create_scoped_session(self._backend.scoped_session) as session, session.no_autoflush:
-            held = _trials(trial, OptunaState.RUNNING).where(_claimed_by(trial._trial_id, worker))
-            if _count(session, held.values(state=OptunaState.RUNNING)) != 1:
+        claim = {"claim": WORKER, "worker": json.dumps(worker)} if worker is not None else {"claim": WORKER}
+        held = _HELD if worker is not None else _HELD_BY_NOBODY
+        with self._engine.begin() as connection:
+            wanted = {"wanted": trial._trial_id, "from": OptunaState.RUNNING, "to": OptunaState.RUNNING}
+            if connection.execute(held, {**wanted, **claim}).rowcount != 1:
                 raise lost(trial.number)
-            yield _DatabaseChange(self._backend, session, trial._trial_id)
+            yield _DatabaseChange(connection, trial._trial_id)
 
     def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
-        beats, trials = models.TrialHeartbeatModel, models.TrialModel
         wanted = (
-            sqlalchemy.select(beats.trial_id, beats.heartbeat)
-            .join(trials, trials.trial_id == beats.trial_id)
-            .where(trials.study_id == study_id, trials.state == OptunaState.RUNNING)
+            sqlalchemy.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
+            .join(TRIALS, TRIALS.c.trial_id == _BEATS.c.trial_id)
+            .where(TRIALS.c.study_id == study_id, TRIALS.c.state == OptunaState.RUNNING)
         )
-        with _create_scoped_session(self._backend.scoped_session) as session:
-            now = session.execute(sqlalchemy.func.now()).scalar_one()
-            found = {trial_id: beat.replace(tzinfo=None) for trial_id, beat in session.execute(wanted)}
+        with self._engine.connect() as connection:
+            now = connection.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one()
+            found = {trial_id: beat.replace(tzinfo=None) for trial_id, beat in connection.execute(wanted)}
         return now.replace(tzinfo=None), found
 
 
 class _DatabaseChange(Change):
-    """Within an open session; Optuna's own way of writing, without its commit after every value."""
+    """Within an open transaction."""
 
-    def __init__(self, backend: RDBStorage, session: Session, trial_id: int) -> None:
-        self._backend, self._session, self._trial_id = backend, session, trial_id
+    def __init__(self, connection: sqlalchemy.Connection, trial_id: int) -> None:
+        self._connection, self._trial_id = connection, trial_id
 
     def report(self, step: int, value: float) -> None:
-        self._backend._set_trial_intermediate_value_without_commit(self._session, self._trial_id, step, value)
+        stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+        row = {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+        self._connection.execute(_NEW_REPORT, {"trial_id": self._trial_id, **row})
 
     def attribute(self, key: str, value: Any) -> None:
-        model = models.TrialUserAttributeModel
-        self._backend._set_trial_attr_without_commit(self._session, model, self._trial_id, key, value)
+        text = json.dumps(value)
+        known = {"wanted": self._trial_id, "name": key, "text": text}
+        if self._connection.execute(_ATTRIBUTE, known).rowcount == 0:
+            self._connection.execute(_NEW_ATTRIBUTE, {"trial_id": self._trial_id, "key": key, "value_json": text})
 
-    def parameter(self, name: str, internal: float, distribution: BaseDistribution) -> None:
-        # All trials of a study have the distributions of its study file, so there is no other one to compare with.
-        self._backend._set_trial_param_without_commit(
-            self._session, self._trial_id, name, internal, distribution, previous_distribution=distribution
-        )
+    def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+        rows = [
+            {
+                "trial_id": self._trial_id,
+                "param_name": name,
+                "param_value": internal,
+                "distribution_json": distribution_to_json(distribution),
+            }
+            for name, internal, distribution in values
+        ]
+        if rows:
+            self._connection.execute(_NEW_PARAM, rows)
 
     def study_system_attribute(self, study_id: int, key: str, value: Any) -> None:
-        model, text = models.StudySystemAttributeModel, json.dumps(value)
-        same = (model.study_id == study_id, model.key == key)
-        if _count(self._session, sqlalchemy.update(model).where(*same).values(value_json=text)) == 0:
-            self._session.add(model(study_id=study_id, key=key, value_json=text))
+        table: Any = models.StudySystemAttributeModel.__table__
+        text = json.dumps(value)
+        same = (table.c.study_id == study_id, table.c.key == key)
+        if self._connection.execute(sqlalchemy.update(table).where(*same).values(value_json=text)).rowcount == 0:
+            row = {"study_id": study_id, "key": key, "value_json": text}
+            self._connection.execute(sqlalchemy.insert(table).values(row))
 
     def beat(self) -> None:
-        model = models.TrialHeartbeatModel
-        known = sqlalchemy.update(model).where(model.trial_id == self._trial_id)
-        if _count(self._session, known.values(heartbeat=sqlalchemy.func.current_timestamp())) == 0:
-            self._session.add(model(trial_id=self._trial_id))
+        if self._connection.execute(_BEAT, {"wanted": self._trial_id}).rowcount == 0:
+            self._connection.execute(_FIRST_BEAT, {"trial_id": self._trial_id})
 
     def state(self, state: OptunaState, values: Sequence[float] | None = None) -> None:
-        trial = models.TrialModel.find_or_raise_by_id(self._trial_id, self._session)
         for objective, value in enumerate(values or ()):
-            self._backend._set_trial_value_without_commit(self._session, trial, objective, value)
-        trial.state = state
+            stored, kind = models.TrialValueModel.value_to_stored_repr(value)
+            row = {"objective": objective, "value": stored, "value_type": kind}
+            self._connection.execute(_NEW_VALUE, {"trial_id": self._trial_id, **row})
+        moved = {"wanted": self._trial_id, "from": OptunaState.RUNNING, "to": state}
         if state.is_finished():
-            trial.datetime_complete = datetime.now()
+            self._connection.execute(_END, {**moved, "now": _utc()})
+        else:
+            self._connection.execute(_MOVE, moved)
 
 
 class _PlainLeases(Leases):
@@ -253,8 +299,9 @@ class _PlainChange(Change):
     def attribute(self, key: str, value: Any) -> None:
         self._storage.set_trial_user_attr(self._trial_id, key, value)
 
-    def parameter(self, name: str, internal: float, distribution: BaseDistribution) -> None:
-        self._storage.set_trial_param(self._trial_id, name, internal, distribution)
+    def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+        for name, internal, distribution in values:
+            self._storage.set_trial_param(self._trial_id, name, internal, distribution)
 
     def study_system_attribute(self, study_id: int, key: str, value: Any) -> None:
         self._storage.set_study_system_attr(study_id, key, value)
@@ -266,22 +313,5 @@ class _PlainChange(Change):
         self._storage.set_trial_state_values(self._trial_id, state, values)
 
 
-def _trials(trial: FrozenTrial, state: OptunaState) -> sqlalchemy.Update:
-    model = models.TrialModel
-    found = sqlalchemy.update(model).where(model.trial_id == trial._trial_id, model.state == state)
-    return found.execution_options(synchronize_session=False)
-
-
-def _claimed_by(trial_id: int, worker: Worker | None) -> sqlalchemy.ColumnElement[bool]:
-    """The condition that the trial is kept under this very claim; None: under none, as only an old ledger has it."""
-    model = models.TrialUserAttributeModel
-    claims = sqlalchemy.exists().where(model.trial_id == trial_id, model.key == WORKER)
-    if worker is None:
-        return ~claims.where(model.value_json != "null")
-    return claims.where(model.value_json == json.dumps(worker))
-
-
-def _count(session: Session, statement: sqlalchemy.Update) -> int:
-    """How many rows a statement changed."""
-    result = session.execute(statement)
-    return int(getattr(result, "rowcount"))  # noqa: B009  (sqlalchemy's types know it of cursors alone)
+def _utc() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -13,7 +13,6 @@ told, given back, or reclaimed because its worker is gone; from then on that wor
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from tunetrack.ledger.keeper import renewing
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.leases import lost
 from tunetrack.ledger.pruners import pruner_of
-from tunetrack.ledger.records import DEATHS, Reclaimed, Ticket, Wait, checked_values, outcome_attribute
+from tunetrack.ledger.records import DEATHS, KEY, Reclaimed, Ticket, Wait, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
 from tunetrack.ledger.studies import NameTakenError, create_study, open_study, unused_name
@@ -162,7 +161,7 @@ class Ledger(StudyBook):
         Raises:
             LedgerError: the storage cannot be read or written.
         """
-        with self._working():
+        with self._working(), quiet():
             while True:
                 taken = self._claims.take(limit, self.spec.space if self._ends_when_covered else None)
                 if not isinstance(taken, FrozenTrial):
@@ -199,13 +198,11 @@ class Ledger(StudyBook):
         return None if state is None else TrialState.RUNNING if state is OptunaState.RUNNING else TrialState.KILLED
 
     def _proposed(self, taken: FrozenTrial) -> Ticket:
-        again = taken.state is OptunaState.WAITING
+        again = bool(taken.params) or not taken.user_attrs.keys().isdisjoint((KEY, DEATHS))
         try:
             leased = self._claims.storage_of(taken)
             study = _Study(self.name, cast(BaseStorage, leased), self._samplers(taken.number), self._pruner)
             trial = optuna.Trial(study, taken._trial_id)
-            if again:
-                _forget_reports(trial)
             config = suggest_config(trial, self.spec.space)
             key = self._key(config)
             leased.write(key)
@@ -262,7 +259,10 @@ class Ledger(StudyBook):
             if len(self.spec.objectives) > 1:
                 return False
             trial.report(value, step)
-            return not isinstance(self._pruner, NopPruner) and trial.should_prune()
+            if isinstance(self._pruner, NopPruner):
+                return False
+            with quiet():
+                return trial.should_prune()
 
     def tell(self, ticket: Ticket, outcome: TrialOutcome, config_key: str | None = None) -> None:
         """Ends a trial.
@@ -343,10 +343,3 @@ class _Study(optuna.Study):
 
     def stop(self) -> None:
         """Optuna allows this within `optimize` only, and raises outside."""
-
-
-def _forget_reports(trial: optuna.Trial) -> None:
-    """A trial that is run again reports its steps again, and the pruner judges it by those alone."""
-    frozen = copy.copy(trial._cached_frozen_trial)
-    frozen.intermediate_values = {}
-    trial._cached_frozen_trial = frozen

@@ -20,13 +20,14 @@ from typing import Any, TypeVar
 import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from tunetrack.errors import masked
 from tunetrack.ledger.leases import Change, Leases, Worker, leases_of
 from tunetrack.ledger.records import WORKER
+from tunetrack.ledger.rows import TrialRows
 
 __all__ = ["PatientStorage", "insist", "patient_leases_of"]
 
@@ -93,7 +94,7 @@ def insist(work: Callable[[], T]) -> T:
     return work()
 
 
-class PatientStorage(RDBStorage):
+class PatientStorage(TrialRows):
     """Optuna's storage on a database server; what it reads and keeps with a study does not fail for a restart."""
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
@@ -104,7 +105,7 @@ class PatientStorage(RDBStorage):
 
 def _patient(name: str) -> Callable[..., Any]:
     def method(self: PatientStorage, *given: Any, **options: Any) -> Any:
-        return insist(partial(getattr(RDBStorage, name), self, *given, **options))
+        return insist(partial(getattr(TrialRows, name), self, *given, **options))
 
     return method
 
@@ -118,9 +119,16 @@ for _name in (
     "get_study_user_attrs",
     "get_study_system_attrs",
     "get_trial",
+    "get_trial_param",
+    "get_trial_user_attrs",
+    "get_trial_system_attrs",
+    "get_trial_id_from_study_id_trial_number",
+    "_get_best_trial_id",
     "_get_trials",
     "set_study_user_attr",
     "set_study_system_attr",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
 ):
     setattr(PatientStorage, _name, _patient(_name))
 
@@ -133,7 +141,7 @@ def patient_leases_of(storage: BaseStorage) -> Leases:
 
 
 class _PatientLeases(Leases):
-    def __init__(self, leases: Leases, storage: RDBStorage) -> None:
+    def __init__(self, leases: Leases, storage: PatientStorage) -> None:
         self._leases, self._storage = leases, storage
 
     def take(self, trial: FrozenTrial, worker: Worker) -> bool:
@@ -200,23 +208,29 @@ class _Recorded(Change):
         self.uses: list[Callable[[Change], None]] = []
         self.cut_off: Exception | None = None
         self._parameters: list[str] = []
+        self._steps: list[int] = []
         self._state: OptunaState | None = None
 
     def was_kept(self, now: FrozenTrial, worker: Worker | None) -> bool:
         """Whether the trial shows what only this transaction can have written."""
         if self._state is not None:
             return now.state is self._state and now.user_attrs.get(WORKER) == worker
-        return any(name in now.params for name in self._parameters)
+        # Each value and each step is written once by the one who holds the trial.
+        return any(name in now.params for name in self._parameters) or any(
+            step in now.intermediate_values for step in self._steps
+        )
 
     def report(self, step: int, value: float) -> None:
+        self._steps.append(step)
         self._use(lambda change: change.report(step, value))
 
     def attribute(self, key: str, value: Any) -> None:
         self._use(lambda change: change.attribute(key, value))
 
-    def parameter(self, name: str, internal: float, distribution: BaseDistribution) -> None:
-        self._parameters.append(name)
-        self._use(lambda change: change.parameter(name, internal, distribution))
+    def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
+        kept = list(values)
+        self._parameters += [name for name, _, _ in kept]
+        self._use(lambda change: change.parameters(kept))
 
     def study_system_attribute(self, study_id: int, key: str, value: Any) -> None:
         self._use(lambda change: change.study_system_attribute(study_id, key, value))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 from hyperopt import anneal
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from tunetrack.errors import Problem, SpecError
@@ -105,10 +106,24 @@ def _build(spec: StudySpec, number: int) -> BaseSampler:
         case "qmc":
             # The seed scrambles the sequence, of which every trial takes a point: so it is the same for all trials.
             options |= {"seed": config.seed, "independent_sampler": optuna.samplers.RandomSampler(seed=seed)}
+            if config.lag is not None:
+                with building("sampler"):
+                    return _NumberedQMC(number, **options)
         case _:
             options["seed"] = seed
     with building("sampler"):
         return _CLASSES[config.name](**options)
+
+
+class _NumberedQMC(optuna.samplers.QMCSampler):
+    """Trial n takes the n-th point. Optuna counts points as they are asked for, in whichever order that is."""
+
+    def __init__(self, number: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._number = number
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._number
 
 
 def _grid(spec: StudySpec) -> dict[str, list[Any]]:

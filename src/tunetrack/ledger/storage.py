@@ -21,6 +21,7 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from tunetrack.errors import LedgerError, masked
 from tunetrack.ledger.patience import PatientStorage
+from tunetrack.ledger.rows import KeptTrials, TrialRows
 
 __all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
 
@@ -79,7 +80,7 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
         if path is not None and not (path.exists() and path.stat().st_size):
             _make_write_ahead_file(path, busy_seconds)
         connect = {"timeout": busy_seconds, "factory": _Connection}
-        return _with_tables(url, lambda: RDBStorage(url, engine_kwargs={"connect_args": connect}))
+        return _with_tables(url, lambda: TrialRows(url, engine_kwargs={"connect_args": connect}))
 
 
 def exists(url: str) -> bool:
@@ -154,7 +155,7 @@ def _with_tables(url: str, opened: Callable[[], RDBStorage]) -> BaseStorage:
     attempts = 0
     while True:
         try:
-            return optuna.storages.get_storage(opened())
+            return KeptTrials(opened())
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             attempts += 1
             text = f"{error} {error.__cause__}".lower()
@@ -167,8 +168,17 @@ def _make_write_ahead_file(path: Path, busy_seconds: float) -> None:
     """The mode is a property of the file; set before there are tables, it speeds up making them as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=busy_seconds)
+    deadline = time.monotonic() + busy_seconds
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # Of several processes that change the mode at once, SQLite refuses some without waiting.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ from optuna.study import StudyDirection
 
 from tunetrack.errors import LedgerError
 from tunetrack.ledger.changes import CHANGES, differences, in_words, recorded
+from tunetrack.ledger.rows import KeptTrials
 from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
 from tunetrack.ledger.translation import translate
 from tunetrack.spec.loading import load_study
@@ -147,7 +148,7 @@ def open_study(
         raise LedgerError(f"the study {name!r} is kept in {url}; only one in a database can be changed")
     new = {_DOCUMENT: kept, _FINGERPRINT: spec.fingerprint, CHANGES: recorded(attributes, changes)}
     translate(backend, study_id, load_study(document), spec, new)
-    return optuna.storages.get_storage(backend), spec  # without what the old one remembers of the trials
+    return KeptTrials(backend), spec  # without what the old one remembers of the trials
 
 
 def _add_study(backend: RDBStorage, name: str, directions: list[StudyDirection], attributes: dict[str, Any]) -> None:

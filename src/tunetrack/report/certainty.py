@@ -68,5 +68,5 @@ def certainty_info(table: StudyTable, validation_images: int | None = None) -> C
 
 
 def _images(trial: TrialRow) -> int | None:
-    given = number(trial.params.get("data.validation"))
+    given = number(trial.trained_with.get("data.validation"))
     return round(given) if given is not None and given >= 1 else None

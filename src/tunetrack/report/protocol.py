@@ -59,7 +59,7 @@ def protocol_info(table: StudyTable, document: Mapping[str, Any], images: Mappin
         document: the study file; may be empty.
         images: number of images by data context.
     """
-    faithful = {bool(trial.params.get("data.faithful", False)) for trial in table.trials}
+    faithful = {bool(trial.trained_with.get("data.faithful", False)) for trial in table.trials}
     same = next(iter(faithful)) if len(faithful) == 1 else None if faithful else False
     found = [(words, _values(table, path)) for words, path in _SETTINGS]
     settings = tuple((words, _text(values)) for words, values in found if values)
@@ -77,13 +77,14 @@ def _validation(table: StudyTable, faithful: bool | None) -> str:
         )
     else:
         words = "The validation images are none of the test images; selection sees the validation images alone."
-    if any(trial.params.get("data.augment.validation") is True for trial in table.trials):
+    if any(trial.trained_with.get("data.augment.validation") is True for trial in table.trials):
         words += " The validation images are augmented, too."
     return words
 
 
 def _values(table: StudyTable, path: str) -> list[Any]:
-    known = {label(trial.params[path]): trial.params[path] for trial in table.trials if path in trial.params}
+    trained = [trial.trained_with for trial in table.trials]
+    known = {label(params[path]): params[path] for params in trained if path in params}
     return sorted(known.values(), key=lambda value: (number(value) is None, number(value) or 0.0, label(value)))
 
 

@@ -199,7 +199,7 @@ def value_text(value: Any) -> str:
 
 def _matching(table: StudyTable, row: ReferenceRow) -> tuple[TrialRow, ...]:
     complete = (trial for trial in table.trials if trial.state is TrialState.COMPLETE)
-    return tuple(trial for trial in complete if row_matches(row.when, trial.params))
+    return tuple(trial for trial in complete if row_matches(row.when, trial.trained_with))
 
 
 def _measured(
@@ -219,7 +219,7 @@ def _measured(
 def _images(trial: TrialRow, metric: str, images: Mapping[str, int]) -> int | None:
     """How many images an accuracy of this trial was measured on."""
     part = "test" if metric.startswith("test/") else "validation"
-    own = number(trial.params.get(f"data.{part}"))
+    own = number(trial.trained_with.get(f"data.{part}"))
     return round(own) if own else images.get(part)
 
 

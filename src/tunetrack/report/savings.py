@@ -41,7 +41,7 @@ def savings_info(table: StudyTable) -> SavingsInfo:
     for trial in table.trials:
         if trial.state is not TrialState.PRUNED:
             continue
-        planned, spent = number(trial.params.get(_PLANNED)), trial.metrics.get("train_seconds", math.nan)
+        planned, spent = number(trial.trained_with.get(_PLANNED)), trial.metrics.get("train_seconds", math.nan)
         if planned is None or not trial.epochs or not math.isfinite(spent):
             unknown += 1
             continue

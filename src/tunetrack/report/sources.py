@@ -131,7 +131,7 @@ def _compared(store: TrackingStore, table: StudyTable, reference: Reference | No
     else:
         complete = (trial for trial in table.trials if trial.state is TrialState.COMPLETE)
         trials = tuple(
-            trial for trial in complete if any(row_matches(row.when, trial.params) for row in reference.rows)
+            trial for trial in complete if any(row_matches(row.when, trial.trained_with) for row in reference.rows)
         )
         metrics = {curve, *history_metrics(reference.metrics)}
     return replace(study, history=read_history(store, [trial.run_id for trial in trials], sorted(metrics)))

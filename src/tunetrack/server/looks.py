@@ -121,7 +121,10 @@ class Looks:
         except MissingError:
             self._last.pop(name, None)
             raise
-        self._last[name] = _Look(self._clock(), found)
+        now = self._clock()
+        # What is older is looked at again anyway, and a study that nobody asks for is not to be held in memory.
+        self._last = {key: look for key, look in list(self._last.items()) if now - look.at < _LOOK}
+        self._last[name] = _Look(now, found)
         return found
 
     def _overviews(self) -> tuple[str, tuple[StudyOverview, ...]]:

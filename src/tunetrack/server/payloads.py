@@ -121,6 +121,11 @@ def _weights(given: Asked) -> Planned:
     return _of_trials(given, trials, lambda: json_body(given.views.weights(given.now, trials)))
 
 
+def _models(given: Asked) -> Planned:
+    trials = given.compared()
+    return _of_trials(given, trials, lambda: json_body(given.views.models(given.now, trials)))
+
+
 def _confusion(given: Asked) -> Planned:
     trials = given.compared()
     return _of_trials(given, trials, lambda: json_body(given.views.confusion(given.now, trials)))
@@ -162,6 +167,7 @@ PLANS: Mapping[str, Plan] = {
     "/compare.csv": _compare_csv,
     "/compare": _compare,
     "/compare/weights": _weights,
+    "/compare/models": _models,
     "/compare/confusion": _confusion,
     "/compare/images": _images,
     "/images.png": _sprite,

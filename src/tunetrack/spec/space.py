@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tunetrack.spec.domains import CategoricalDomain, Domain, label_of
+from tunetrack.spec.domains import CategoricalDomain, Domain, Scalar, label_of
 
 __all__ = ["BROKEN", "Branch", "Fixed", "Group", "Items", "Leaf", "Node", "OneOf", "Parameter", "SearchSpace"]
 
@@ -150,6 +150,14 @@ class SearchSpace:
         """Number of different configs, or None where some range is continuous."""
         return _size(self.root)
 
+    def places(self) -> Iterator[tuple[Parameter, dict[str, Scalar]]]:
+        """Every place where a parameter is searched, with the fixed values by which configs of its branches are known.
+
+        Those are the branch's name, where each branch has one of its own, else all plain values that it fixes; where it
+        fixes none, nothing tells its configs from those of other branches.
+        """
+        yield from _places(self.root, {})
+
     def corners(self) -> Iterator[tuple[Parameter, dict[str, Any]]]:
         """For every parameter and each of its extreme values, a config that has it.
 
@@ -198,6 +206,34 @@ def _routes(node: Node, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
             yield chosen, parameter
             for branch in branches:
                 yield from _routes(branch.node, {**chosen, parameter.name: branch.label})
+
+
+def _places(node: Node, known: dict[str, Scalar]) -> Iterator[tuple[Parameter, dict[str, Scalar]]]:
+    match node:
+        case Leaf(parameter):
+            yield parameter, known
+        case Group(children):
+            for _, child in children:
+                yield from _places(child, known)
+        case Items(entries):
+            for entry in entries:
+                yield from _places(entry, known)
+        case OneOf(parameter, branches):
+            yield parameter, known
+            named = all(isinstance(b.node, Group) and ("name", Fixed(b.label)) in b.node.children for b in branches)
+            for branch in branches:
+                marks = {parameter.path: branch.label} if named else dict(_fixed(branch.node, parameter.path))
+                yield from _places(branch.node, known | marks)
+
+
+def _fixed(node: Node, path: str) -> Iterator[tuple[str, Scalar]]:
+    """The plain values below a path that are neither searched nor null, which would be logged only at times."""
+    match node:
+        case Fixed(bool() | int() | float() | str() as value):
+            yield path, value
+        case Group(children):
+            for key, child in children:
+                yield from _fixed(child, f"{path}.{key}")
 
 
 def _resolve(node: Node, suggest: Suggest) -> Any:

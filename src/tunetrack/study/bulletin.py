@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tunetrack.spec import StudySpec
 from tunetrack.study.outcome import so_far_in_words
 from tunetrack.study.result import StudyResult, StudyTrial
-from tunetrack.tracking import StudyRow, StudyRun, StudyState, StudyTable, TrialRow
+from tunetrack.tracking import StudyInfo, StudyRow, StudyRun, StudyState, StudyTable, TrialRow
 
 __all__ = ["Bulletin", "Ranking", "table_of"]
 
@@ -115,7 +115,7 @@ def table_of(result: StudyResult, run: StudyRun, known: dict[int, TrialRow]) -> 
     """
     rows = []
     for trial in result.trials:
-        row = known.get(trial.number) or _row(trial)
+        row = known.get(trial.number) or _row(trial, run.info)
         if row.end is not None:
             known[trial.number] = row
         rows.append(row)
@@ -124,15 +124,15 @@ def table_of(result: StudyResult, run: StudyRun, known: dict[int, TrialRow]) -> 
     return StudyTable(study, tuple(rows))
 
 
-def _row(trial: StudyTrial) -> TrialRow:
+def _row(trial: StudyTrial, info: StudyInfo) -> TrialRow:
     record = trial.record
-    params: Mapping[str, object] = trial.params
+    params: Mapping[str, Any] = trial.params
     return TrialRow(
         number=record.number,
         state=record.state,
         reason=record.reason,
         run_id=trial.run_id or "",
-        params={path: value for path, value in params.items() if path in trial.searched},  # type: ignore[misc]
+        params={param.path: params[param.path] for param in info.searched if param.is_searched(params)},
         metrics={},
         values=record.objectives,
         duplicate_of=record.duplicate_of,

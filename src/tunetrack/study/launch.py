@@ -62,6 +62,8 @@ class Launch:
         progress: told of every step.
         threads: CPU threads of this process; None leaves it to torch. Without effect where there is a crew.
         crew: the workers that run the trials; None: this process does.
+        artifacts: folder or address (``s3://bucket/path``) of the artifacts of a new experiment; None for a folder in
+            the place. A tracking server decides for itself.
     """
 
     place: Place = field(default_factory=Place)
@@ -75,6 +77,7 @@ class Launch:
     progress: Progress = field(default_factory=Progress)
     threads: int | None = None
     crew: CrewPlan | None = None
+    artifacts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     run = store.open_study(
         info,
         wanted.experiment or ledger.spec.name,
-        wanted.place.artifacts,
+        wanted.artifacts or wanted.place.artifacts,
         kept.get("mlflow_run_id", wanted.run_id),
         kept.get("mlflow_experiment_id"),
     )

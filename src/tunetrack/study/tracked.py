@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from tunetrack import training
 from tunetrack.spec import StudySpec, flatten
 from tunetrack.spec.config import DataConfig
-from tunetrack.spec.domains import CategoricalDomain
+from tunetrack.spec.domains import CategoricalDomain, Scalar
 from tunetrack.tracking import DatasetInfo, SearchedParam, StudyInfo
 from tunetrack.tracking import Objective as TrackedObjective
 
@@ -28,16 +29,21 @@ def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()
         changes: of the study file since the study began, in words.
     """
     searched: dict[str, SearchedParam] = {}
-    # A path that some corner of the space lacks exists only where its branch is taken.
-    present = [set(flatten(config, spec.searched_paths)) for _, config in spec.space.corners()]
+    places: dict[str, list[dict[str, Scalar]]] = {}
+    for parameter, marks in spec.space.places():
+        places.setdefault(parameter.path, []).append(marks)
+    # A path that is not searched at some corner of the space belongs to a branch.
+    corners = [flatten(config, spec.searched_paths) for _, config in spec.space.corners()]
     for parameter in spec.space.parameters:
         domain = parameter.domain
-        numeric = not isinstance(domain, CategoricalDomain)
-        log = numeric and domain.log  # type: ignore[union-attr]
         known = searched.get(parameter.path)
+        numeric = not isinstance(domain, CategoricalDomain) and (known is None or known.numeric)
+        # Where one branch searches it otherwise, a logarithm may not exist for its values.
+        log = numeric and domain.log and (known is None or known.log)  # type: ignore[union-attr]
         text = domain.describe() if known is None else f"{known.text}; or {domain.describe()}"
-        conditional = not all(parameter.path in paths for paths in present)
-        searched[parameter.path] = SearchedParam(parameter.path, log, numeric, text, conditional)
+        param = SearchedParam(parameter.path, log, numeric, text, where=tuple(places[parameter.path]))
+        conditional = not all(param.is_searched(corner) for corner in corners)
+        searched[param.path] = replace(param, conditional=conditional, where=param.where if conditional else ())
     objectives = tuple(TrackedObjective(str(o.metric), o.maximize) for o in spec.objectives)
     return StudyInfo(
         name,

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tunetrack import training
@@ -25,6 +25,7 @@ from tunetrack.spec import (
     EpochRecord,
     Evaluation,
     Finding,
+    ModelSummary,
     Objective,
     Predictions,
     TrialConditions,
@@ -82,6 +83,7 @@ class TrialResult:
         traceback: of the exception that ended it; empty otherwise.
         findings: what the rules of `weights.health` have found, in the order in which it was found.
         predictions: its answer to every validation image, also of a pruned trial; None where nobody looked at its end.
+        model: its layers; None where it cannot be built.
     """
 
     outcome: TrialOutcome
@@ -91,6 +93,7 @@ class TrialResult:
     traceback: str = ""
     findings: tuple[Finding, ...] = ()
     predictions: Predictions | None = field(default=None, repr=False)
+    model: ModelSummary | None = field(default=None, repr=False)
 
 
 def run_trial(
@@ -111,16 +114,17 @@ def run_trial(
         LeaseLostError: another worker has taken over the trial.
         TrackingError: `watch` could not log.
     """
-    model: dict[str, float] = {}
+    model = None
     try:
-        model = training.summarise(config, data.input_shape, len(data.classes)).metrics()
+        model = training.summarise(config, data.input_shape, len(data.classes))
         fit = training.fit(config, data)
     except InfeasibleConfigError as error:
-        return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error), metrics=model))
+        metrics = {} if model is None else model.metrics()
+        return TrialResult(TrialOutcome(TrialState.INFEASIBLE, reason=str(error), metrics=metrics), model=model)
     except Exception as error:
         return TrialResult(TrialOutcome(TrialState.FAILED, reason=_reason(error)), traceback=traceback.format_exc())
     try:
-        return _Run(fit, objectives, watch, model).result()
+        return replace(_Run(fit, objectives, watch, model.metrics()).result(), model=model)
     finally:
         del fit
         training.release_memory()

@@ -302,4 +302,5 @@ def trial_artifacts(config: TrialConfig, result: TrialResult) -> TrialArtifacts:
         files=files,
         findings=result.findings,
         predictions=result.predictions,
+        model=result.model,
     )

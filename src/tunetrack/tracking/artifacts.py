@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import tempfile
 import threading
@@ -17,7 +18,7 @@ import pyarrow as pa
 import yaml
 from pyarrow import parquet
 
-from tunetrack.spec.records import EpochRecord, Evaluation, Predictions
+from tunetrack.spec.records import EpochRecord, Evaluation, ModelSummary, Predictions
 from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking.figures.confusion import confusion_figure
 from tunetrack.tracking.figures.curves import curves_figure
@@ -48,6 +49,7 @@ class TrialArtifacts:
         files: further files, content by relative path.
         findings: what the health rules have found in its weight statistics, in order.
         predictions: the answer to each validation image.
+        model: what its model looks like.
     """
 
     config: Mapping[str, Any] | None = None
@@ -57,6 +59,7 @@ class TrialArtifacts:
     files: Mapping[str, bytes] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     predictions: Predictions | None = field(default=None, repr=False)
+    model: ModelSummary | None = field(default=None, repr=False)
 
 
 def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
@@ -64,6 +67,8 @@ def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtif
     files = dict(artifacts.files)
     if artifacts.config is not None:
         files[File.CONFIG] = to_yaml(artifacts.config).encode()
+    if artifacts.model is not None:
+        files[File.MODEL] = model_text(artifacts.model).encode()
     if artifacts.weights is not None:
         files[File.WEIGHTS] = artifacts.weights
     if artifacts.curves and epochs:
@@ -85,6 +90,13 @@ def to_yaml(document: Mapping[str, Any]) -> str:
     """`document` as YAML in the order of its keys."""
     text: str = yaml.dump(_plain(document), Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
     return text
+
+
+def model_text(model: ModelSummary) -> str:
+    """A model as JSON, a layer a line: its numbers, and each layer's name, kind, output shape and parameters."""
+    layers = ",\n".join(json.dumps(layer) for layer in model.layers)
+    head = {name: value for name, value in vars(model).items() if name != "layers"}
+    return f'{json.dumps(head)[:-1]}, "layers": [\n{layers}\n]}}\n'
 
 
 def confusion_table(evaluation: Evaluation) -> str:

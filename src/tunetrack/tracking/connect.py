@@ -107,7 +107,7 @@ def _open_client(uri: str, dialect: str) -> MlflowClient:
             return MlflowClient(tracking_uri=uri)
         except CommandError as error:
             raise TrackingError(
-                f"the database {masked(uri)} holds tables that are not MLflow's, such as those of a ledger. Give each a "
+                f"the database {masked(uri)} holds tables that are not MLflow's, such as a ledger's. Give each a "
                 "database of its own, or a schema of its own in one database: …/name?options=-csearch_path%3Dtracking"
             ) from error
 

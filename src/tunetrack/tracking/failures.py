@@ -18,7 +18,7 @@ __all__ = ["STORE_FAILURES", "Verdict", "describe", "is_store_failure", "judge",
 
 #: What a tracking store can raise when it, its disk or its network fails.
 STORE_FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, requests.RequestException, OSError)
-#: Libraries by which MLflow reaches object stores. Their errors are plain exceptions, and none of them need be installed.
+#: Libraries by which MLflow reaches object stores. Their errors are plain exceptions; none of them need be installed.
 _OBJECT_STORES = frozenset({"boto3", "botocore", "s3transfer", "azure", "google"})
 
 #: (what stands in the exception, what to tell the user); the first that fits is used.
@@ -91,7 +91,8 @@ def judge(error: Exception) -> Verdict:
 def is_store_failure(error: BaseException) -> bool:
     """Whether a tracking store, its disk, its object store or its network has raised this."""
     libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, STORE_FAILURES) or bool(libraries & _OBJECT_STORES)
+    # Without its library an object store cannot be reached; it can be installed, and nothing is lost meanwhile.
+    return isinstance(error, (*STORE_FAILURES, ImportError)) or bool(libraries & _OBJECT_STORES)
 
 
 def _judge_mlflow(error: MlflowException) -> Verdict:

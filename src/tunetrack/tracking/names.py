@@ -73,6 +73,7 @@ class File:
     IMAGES: Final = "validation_images.png"
     IMAGES_LAYOUT: Final = "validation_images.json"
     CONFIG: Final = "config.yaml"
+    MODEL: Final = "model.json"
     WEIGHTS: Final = "weights.pt"
     CURVES: Final = "curves.svg"
     CONFUSION_FIGURE: Final = "confusion_matrix.svg"

@@ -11,7 +11,7 @@ from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.lookups import RUNS_PAGE, read_artifact, runs_with_tags
-from tunetrack.tracking.names import File, RunKind, Tag
+from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.rows import (
     StudyRow,
     StudyTable,
@@ -29,6 +29,7 @@ from tunetrack.tracking.weight_table import weight_frame
 __all__ = [
     "ParamValue",
     "StudyRow",
+    "StudyState",
     "StudyTable",
     "TrackingStore",
     "TrialRow",

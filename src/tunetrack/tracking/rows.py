@@ -82,6 +82,8 @@ class TrialRow:
         name: the run's name.
         epochs: how many were trained; None where none was logged.
         worker: who ran it; empty where that was not logged.
+        unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
+            decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
     """
 
     number: int
@@ -98,6 +100,12 @@ class TrialRow:
     name: str = ""
     epochs: int | None = None
     worker: str = ""
+    unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
+
+    @property
+    def trained_with(self) -> dict[str, ParamValue]:
+        """All parameters, searched or not, as they were logged."""
+        return {**self.params, **self.unsearched}
 
     @property
     def seconds(self) -> float | None:
@@ -129,7 +137,7 @@ class StudyTable:
                     "run_id": trial.run_id,
                     "start": trial.start,
                     "end": trial.end,
-                    **{f"params.{path}": value for path, value in trial.params.items()},
+                    **{f"params.{path}": value for path, value in trial.trained_with.items()},
                     **{f"metrics.{name}": value for name, value in trial.metrics.items()},
                 }
                 for trial in self.trials
@@ -241,12 +249,15 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
     duplicate = tags.get(Tag.TRIAL_DUPLICATE_OF)
     values = [metrics.get(name) for name in info.objective_metrics]
     known = tuple(value for value in values if value is not None)
+    params = {path: _decoded(text) for path, text in run.params.items() if not path.startswith(LOG10_PREFIX)}
+    left = [param.path for param in info.searched if param.path in params and not param.is_searched(params)]
+    unsearched = {path: params.pop(path) for path in left}
     return TrialRow(
         number=int(tags[Tag.TRIAL_NUMBER]),
         state=_enum(TrialState, tags.get(Tag.TRIAL_STATE, ""), run.run_id),
         reason=tags.get(Tag.TRIAL_REASON, ""),
         run_id=run.run_id,
-        params={path: _decoded(text) for path, text in run.params.items() if not path.startswith(LOG10_PREFIX)},
+        params=params,
         metrics=metrics,
         values=known if known and len(known) == len(values) else None,
         duplicate_of=int(duplicate) if duplicate else None,
@@ -256,6 +267,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         name=run.name,
         epochs=run.epochs or None,
         worker=tags.get(Tag.TRIAL_WORKER, ""),
+        unsearched=unsearched,
     )
 
 

@@ -109,7 +109,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         self,
         info: StudyInfo,
         experiment: str,
-        artifact_root: Path | None = None,
+        artifact_root: Path | str | None = None,
         run_id: str | None = None,
         experiment_id: str | None = None,
     ) -> StudyRun:
@@ -118,7 +118,8 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         Args:
             info: the study; its key finds the run again when the study is resumed.
             experiment: name of the experiment, created where it is missing.
-            artifact_root: folder for the artifacts of a newly created experiment; not used where a server decides.
+            artifact_root: folder, or an address such as ``s3://bucket/path``, for the artifacts of a newly created
+                experiment; not used where a server decides.
             run_id: a run to adopt, as ``mlflow run`` opened it; its experiment is then the study's. Params on it stay
                 as they are: tunetrack writes none on the parent.
             experiment_id: that run's experiment. With both ids the store is not asked for anything, and a study can be
@@ -200,7 +201,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def experiment_id(self, name: str, artifact_root: Path | None = None) -> str:
+    def experiment_id(self, name: str, artifact_root: Path | str | None = None) -> str:
         """The id of the experiment called `name`, which is created where it is missing.
 
         Raises:
@@ -211,8 +212,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             if found is None:
                 location = None
                 if artifact_root is not None and not self.is_server:
-                    artifact_root.mkdir(parents=True, exist_ok=True)
-                    location = artifact_root.resolve().as_uri()
+                    location = _location(artifact_root)
                 try:
                     return str(self.client.create_experiment(name, artifact_location=location))
                 except MlflowException:
@@ -226,10 +226,19 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
             )
         return str(found.experiment_id)
 
-    def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | None) -> RunAddress:
+    def _find_or_create(self, info: StudyInfo, experiment: str, artifact_root: Path | str | None) -> RunAddress:
         experiment_id = self.experiment_id(experiment, artifact_root)
         if found := self.calls.find_run(experiment_id, {Tag.STUDY_KEY: info.identity}):
             return RunAddress(found, experiment_id, resumed=True)
         tags = {Tag.STUDY_KEY: info.identity, Tag.SOURCE_NAME: "tunetrack"}
         run_id = self.calls.create_run(experiment_id, info.name, tags, time.time_ns() // 1_000_000)
         return RunAddress(run_id, experiment_id)
+
+
+def _location(artifact_root: Path | str) -> str:
+    """The address of a folder, which is made, or the one that was given."""
+    if isinstance(artifact_root, str) and "://" in artifact_root:
+        return artifact_root
+    folder = Path(artifact_root)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve().as_uri()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tunetrack.errors import TrackingError
 from tunetrack.tracking.names import FROM_TEST_IMAGES, File, Tag, objective_metric
+from tunetrack.tracking.values import ParamValue
 
 __all__ = [
     "Objective",
@@ -35,6 +36,8 @@ class SearchedParam:
         numeric: whether its values are numbers, so that it can be an axis of a plot.
         text: the range in words, such as ``1e-05 … 0.1 (log)``.
         conditional: whether only some trials have it (it belongs to one branch of a choice).
+        where: the values by which the trials that search it are known, one mapping for each branch that does; empty:
+            every trial that has it.
     """
 
     path: str
@@ -42,6 +45,21 @@ class SearchedParam:
     numeric: bool = True
     text: str = ""
     conditional: bool = False
+    where: tuple[Mapping[str, ParamValue], ...] = ()
+
+    def is_searched(self, params: Mapping[str, object]) -> bool:
+        """Whether a trial's branches search it; in others it may have a value, such as a default, but does not vary.
+
+        Args:
+            params: of the trial, value by dotted path.
+        """
+        value = params.get(self.path)
+        if self.path not in params or (self.log and isinstance(value, int | float) and value <= 0):
+            return False
+        known = (
+            all(path not in params or params[path] == mark for path, mark in marks.items()) for marks in self.where
+        )
+        return not self.where or any(known)
 
 
 @dataclass(frozen=True)
@@ -104,9 +122,9 @@ class StudyInfo:
 
 def info_tags(info: StudyInfo) -> dict[str, str]:
     """The tags from which `info_from_tags` rebuilds everything but the document."""
-    searched = json.dumps([asdict(param) for param in info.searched])
+    searched = json.dumps([_said(param) for param in info.searched])
     if len(searched) > _TAG_LIMIT:  # the ranges in words are the part that can be spared
-        searched = json.dumps([{**asdict(param), "text": ""} for param in info.searched])
+        searched = json.dumps([_said(replace(param, text="")) for param in info.searched])
     further: dict[str, str] = {Tag.VALIDATION: FROM_TEST_IMAGES} if info.validates_on_test_images else {}
     if info.weight_statistics:
         further[Tag.STUDY_WEIGHTS] = "true"
@@ -118,6 +136,10 @@ def info_tags(info: StudyInfo) -> dict[str, str]:
         Tag.STUDY_SEARCHED: searched[:_TAG_LIMIT],
         Tag.STUDY_OBJECTIVES: json.dumps([asdict(goal) for goal in info.objectives]),
     }
+
+
+def _said(param: SearchedParam) -> dict[str, Any]:
+    return {name: value for name, value in asdict(param).items() if value or name != "where"}
 
 
 def important_tags(info: StudyInfo) -> dict[str, str]:
@@ -137,7 +159,8 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
         TrackingError: the run carries no study, or its tags were changed by hand.
     """
     try:
-        searched = tuple(SearchedParam(**param) for param in json.loads(tags[Tag.STUDY_SEARCHED]))
+        stored = json.loads(tags[Tag.STUDY_SEARCHED])
+        searched = tuple(SearchedParam(**{**param, "where": tuple(param.get("where", ()))}) for param in stored)
         objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
         from_test = tags.get(Tag.VALIDATION) == FROM_TEST_IMAGES
         return StudyInfo(

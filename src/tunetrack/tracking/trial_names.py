@@ -22,11 +22,11 @@ def trial_name(number: int, params: Mapping[str, ParamValue], searched: Sequence
     Args:
         number: from 0.
         params: value by dotted path.
-        searched: in the order of the study file; parameters that the trial lacks are left out, and so are the last
-            ones where there is no more room.
+        searched: in the order of the study file; parameters that the trial does not search are left out, and so are
+            the last ones where there is no more room.
     """
-    paths = [param.path for param in sorted(searched, key=lambda param: not param.log)]
-    own = [path for path in paths if path in params]
+    ordered = sorted(searched, key=lambda param: not param.log)
+    paths, own = [param.path for param in ordered], [param.path for param in ordered if param.is_searched(params)]
     texts = [_cut(str(params[path])) for path in own if isinstance(params[path], str)]
     numbers = [
         f"{_cut(_short(path, paths))}={_cut(_value(params[path]))}" for path in own if not isinstance(params[path], str)

@@ -35,11 +35,12 @@ def take_share(config: TrainerConfig, threads: int, gpus: float = 0.0, index: in
 
     Args:
         config: says whether it trains on a GPU at all.
-        threads: CPU threads of one operation, at least 1; `trainer.threads` of a study goes before it.
+        threads: CPU threads of one operation; 0 leaves them to torch. `trainer.threads` of a study goes before them.
         gpus: share of one GPU, at most 1; 0: none is set aside.
         index: of the process among those of this machine, from 0.
     """
-    torch.set_num_threads(threads)
+    if threads:
+        torch.set_num_threads(threads)
     if config.device not in ("auto", "cuda") or not torch.cuda.is_available():
         return
     device = gpu_of(index, gpus, gpu_count())

@@ -26,11 +26,12 @@ from tunetrack.report.views import (
     study_payload,
 )
 from tunetrack.report.views.images import answers, sprite
+from tunetrack.report.views.models import model_payload
 from tunetrack.report.views.weights import STATS, weights_payload
 from tunetrack.spec.records import TrialState, pruned_reason
 from tunetrack.spec.weight_records import BINS
 from tunetrack.tracking import Tag, TrackingStore
-from tunetrack.tracking.queries import StudyTable, read_history
+from tunetrack.tracking.queries import StudyTable, read_history, weight_frame
 from tunetrack.tracking.reader import StudyReader, Versioned
 
 
@@ -189,6 +190,48 @@ def test_weights_side_by_side(views: tuple[Views, Versioned]) -> None:
     assert weights_payload(b"no table") is None
 
 
+def test_a_pruned_trial_shows_what_it_had_reached_apart_from_results(views: tuple[Views, Versioned]) -> None:
+    pages, now = views
+    rows = as_json(pages.trials(now, PageQuery(sort="provisional", order="desc")))["rows"]
+    assert [(row["number"], row["values"], row["provisional"]) for row in rows[:2]] == [
+        (5, [None], pytest.approx(0.59)),
+        (2, [None], pytest.approx(0.39)),
+    ]
+    assert {row["provisional"] for row in rows[2:]} == {None}
+    table = list(csv.DictReader(io.StringIO(pages.trials_csv(now, PageQuery(filter="state = PRUNED")))))
+    assert (table[0]["objective.validation/accuracy"], float(table[0]["provisional.validation/accuracy"])) == ("", 0.39)
+
+
+def test_metrics_by_epoch_are_named(views: tuple[Views, Versioned]) -> None:
+    found = as_json(views[0].study(views[1]))["history_metrics"]
+    assert found[:5] == ["train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "lr"]
+    assert "epoch_seconds" in found
+    assert "train_seconds" not in found
+
+
+def test_dead_units_by_layer_and_epoch(views: tuple[Views, Versioned]) -> None:
+    weights = as_json(views[0].weights(views[1], [0, 1]))["trials"]["0"]
+    dead = weights["dead"]
+    content = views[0]._reader.artifact(views[1].table.trials[0].run_id, "weight_stats.parquet")
+    frame = weight_frame(content or b"")
+    rows = frame[frame["item"] == "activation"]
+    assert {layer["name"] for layer in dead["layers"]} == set(rows["name"])
+    assert {layer["kind"] for layer in dead["layers"]} == {"activation"}
+    for at, layer in enumerate(dead["layers"]):
+        for epoch, shares in zip(weights["epochs"], dead["shares"], strict=True):
+            stored = rows[(rows["name"] == layer["name"]) & (rows["epoch"] == epoch)]["dead_share"].tolist()
+            assert shares[at] == (pytest.approx(stored[-1], rel=1e-5) if stored else None)
+
+
+def test_models_side_by_side(views: tuple[Views, Versioned]) -> None:
+    found = as_json(views[0].models(views[1], [0, 1, 2]))["trials"]
+    assert found["2"] is None
+    assert [found[key]["layers"][0][2] for key in "01"] == [[8, 6, 6], [6, 6, 6]]
+    trial = views[1].table.trials[0]
+    for other in (b"{", b"[]", b'{"layers": [1]}', b'{"layers": [["a", "b", ["x"], 1]]}', b"[" * 100_000, b"\xff"):
+        assert model_payload(trial, other) == {"layers": None, "parameters": 690, "flops": None}
+
+
 def test_answers_side_by_side(views: tuple[Views, Versioned]) -> None:
     pages, now = views
     confusion = as_json(pages.confusion(now, [0, 2]))
@@ -232,7 +275,7 @@ def test_a_trial(views: tuple[Views, Versioned]) -> None:
     assert found["trial"]["params"]["model.head"] == "[64, 32]"
     assert "name: digits" in found["config"]
     assert found["findings"] == [{"rule": "dead_units", "text": "a third of them"}]
-    assert found["model"] == {"layers": None, "parameters": 690, "flops": None}
+    assert found["model"] == {"layers": [["layers.conv1", "Conv2d", [6, 6, 6], 690]], "parameters": 690, "flops": 1000}
     assert found["curves"]["metrics"]["train/loss"]["1"]["steps"] == [1, 2, 3]
     assert "objective" not in found["curves"]["metrics"]
     commands = [one["command"] for one in found["reproduce"]]

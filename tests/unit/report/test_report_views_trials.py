@@ -19,7 +19,15 @@ ROWS = [
     trial(0, 0.5, params={"optimizer.lr": 0.1, "optimizer.name": "adam"}, metrics={"a b": 3.0}, health={}),
     trial(1, 0.9, params={"optimizer.lr": 0.01, "optimizer.name": "sgd"}, metrics={"a b": math.nan}, worker="w-1"),
     trial(2, None, "FAILED", reason='CUDA "out of" memory and more', health={"dead_units": "x", "exploding": "y"}),
-    trial(3, None, "PRUNED", params={"optimizer.lr": 0.01, "optimizer.name": "None"}, seconds=None, epochs=4),
+    trial(
+        3,
+        None,
+        "PRUNED",
+        params={"optimizer.lr": 0.01, "optimizer.name": "None"},
+        metrics={"validation/accuracy": 0.6},
+        seconds=None,
+        epochs=4,
+    ),
     trial(4, 0.7, params={"optimizer.lr": 1e-3, "model.filters": True}, metrics={"a b": -1.0}, seconds=99.0),
 ]
 NOW = Versioned("v1", study(ROWS, [LR, OPTIMIZER, FILTERS]))
@@ -59,6 +67,11 @@ def numbers(**query: Any) -> list[int]:
         ("params.optimizer.lr < 0.05 AND state = COMPLETE and number > 1", [4]),
         ("params.optimizer.name ~ d", [0, 1]),
         ("params.optimizer.name = None", [3]),
+        ("params.optimizer.name = none", [2, 4]),
+        ("params.optimizer.name != none", [0, 1, 3]),
+        ('params.optimizer.name = "none"', []),
+        ("value = none and state != FAILED", [3]),
+        ("provisional > 0.5", [3]),
         ("params.model.filters = true", [4]),
         ("metrics.a b > -2", [0, 4]),
         ("metrics.a b<0", [4]),
@@ -127,7 +140,10 @@ def test_pages() -> None:
         "page": 1,
         "size": 2,
     }
-    assert page["columns"] == {"params": ["optimizer.lr", "optimizer.name", "model.filters"], "metrics": ["a b"]}
+    assert page["columns"] == {
+        "params": ["optimizer.lr", "optimizer.name", "model.filters"],
+        "metrics": ["a b", "validation/accuracy"],
+    }
     assert numbers(page=10**9) == []
     for wrong in ({"size": 0}, {"size": 501}, {"page": -1}, {"order": "up"}, {"sort": "x"}):
         with pytest.raises(QueryError):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from tracking_support import epoch, evaluation, study_info
-from tunetrack.spec.records import TrialConditions, TrialOutcome, TrialState, pruned_reason
+from tunetrack.spec.records import ModelSummary, TrialConditions, TrialOutcome, TrialState, pruned_reason
 from tunetrack.spec.weight_records import Finding
 from tunetrack.tracking import DatasetInfo, StudyRun, TrackingStore, TrialArtifacts
 from weight_support import Walk, walked_trial
@@ -60,7 +60,9 @@ def small_study(store: TrackingStore, folder: Path) -> StudyRun:
         files = {"predictions.parquet": predictions(labels, answers)}
         found = (Finding("dead_units", 2, "a third of them"),) if number else ()
         config = {"data": {"name": "digits"}, "model": {"name": "cnn"}}
-        trial.finish(outcome, TrialArtifacts(config, None, evaluation(3), files=files, findings=found))
+        layers = (("layers.conv1", "Conv2d", (8 - 2 * number, 6, 6), 690),)
+        model = ModelSummary(690, 0, 1000, 2000, (1, 8, 8), layers)
+        trial.finish(outcome, TrialArtifacts(config, None, evaluation(3), files=files, findings=found, model=model))
     pruned = study.open_trial(2, {"optimizer.lr": 0.1, "trainer.epochs": 10, "optimizer.name": "sgd"})
     pruned.log_epoch(epoch(1, 0.3))
     pruned.log_epoch(epoch(2, 0.4))

@@ -47,7 +47,8 @@ def killed_until_it_ends(uri: str, home: Path, seed: int) -> None:
         check(store, Home(home))
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_at_random_moments_over_a_database(uri: str, tmp_path: Path, seed: int) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -56,10 +56,7 @@ def test_server_that_has_become_a_replica_is_waited_for(
         assert study.flush(60)
         for mode in ("on", "off"):
             postgres.execute("postgres", "ALTER DATABASE {} SET default_transaction_read_only = {}", name, mode)
-            postgres.execute(
-                "postgres",
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
-            )
+            postgres.cut_off()
             study.open_trial(1, {"a": 2}, existing=mode == "off").log_epoch(epoch(1))
             assert study.flush(60 if mode == "off" else 3) == (mode == "off")
         assert store.status.refused == 0

@@ -329,3 +329,23 @@ def test_a_broken_database_is_said_in_words(uri: str, store: TrackingStore) -> N
     with pytest.raises(TrackingError, match=r"cannot list the studies in the tracking store sqlite.*no such table"):
         reader.studies()
     reader.close()
+
+
+def test_studies_that_nobody_asks_for_are_forgotten(
+    reader: StudyReader, store: TrackingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several_studies(store, tmp_path)
+    rows = [one.study for one in reader.studies()]
+    sizes = {row.run_id: len(reader.table(row.run_id).table.trials) for row in rows}
+    assert list(reader._known) == [row.run_id for row in rows]
+    monkeypatch.setattr(reader_module, "REMEMBERED_TRIALS", max(sizes.values()))
+    wanted = next(run_id for run_id, size in sizes.items() if size)
+    before = reader.table(wanted).table
+    assert wanted in reader._known
+    assert sum(sizes[run_id] for run_id in reader._known) <= max(sizes.values()) + 1
+    monkeypatch.setattr(reader_module, "REMEMBERED_TRIALS", 0)
+    for row in rows:
+        reader.table(row.run_id)
+        assert list(reader._known) == [row.run_id]
+    assert reader.table(wanted).table == before
+    check_equal(reader, store)

@@ -77,6 +77,7 @@ def _others(reader: StudyReader, views: Views, now: Versioned, best: Sequence[in
     yield "/history", views.history(now, curves, COMPARED_CURVES), "learning curves"
     if len(best) >= FEWEST_COMPARED:
         yield "/compare/confusion", views.confusion(now, best), "confusion matrices"
+        yield "/compare/models", views.models(now, best), "the models side by side"
         yield "/compare/weights", _without_histograms(views.weights(now, best)), "weight statistics"
     for number in best:
         yield f"/trials/{number}", views.trial(now, number), f"the page of trial {number}"

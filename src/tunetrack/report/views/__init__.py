@@ -5,6 +5,7 @@ from __future__ import annotations
 from tunetrack.report.views.compare import compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion
 from tunetrack.report.views.images import compare_images
+from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import MissingTrialError, QueryError
 from tunetrack.report.views.studies import studies_payload
@@ -25,6 +26,7 @@ __all__ = [
     "compare_confusion",
     "compare_csv",
     "compare_images",
+    "compare_models",
     "compare_payload",
     "compare_weights",
     "compared_trials",

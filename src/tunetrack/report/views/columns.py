@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tunetrack.report.values import label, number, score, seconds_of
-from tunetrack.report.views.plain import finite, milliseconds, param_value, trial_values
+from tunetrack.report.values import label, number, seconds_of
+from tunetrack.report.views.plain import finite, milliseconds, param_value, provisional_value, trial_values
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
@@ -80,7 +80,7 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "duplicate_of": [trial.duplicate_of for trial in trials],
         "health": [None if trial.health is None else list(trial.health) for trial in trials],
         "values": [[each[index] for each in values] for index in range(len(goals))],
-        "provisional": [_provisional(trial, goals[0].metric) for trial in trials],
+        "provisional": [provisional_value(trial, goals[0].metric) for trial in trials],
         "params": {param["path"]: _values(table, param) for param in params},
         "metrics": {name: _metric(trials, name) for name in names},
     }
@@ -89,11 +89,6 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
 def _metric(trials: Sequence[TrialRow], name: str) -> list[float | None]:
     values = [trial.metrics.get(name) for trial in trials]
     return [value if value is not None and math.isfinite(value) else None for value in values]
-
-
-def _provisional(trial: TrialRow, metric: str) -> float | None:
-    """What a trial without a result had reached, or has by now."""
-    return None if score(trial) is not None else finite(trial.metrics.get(metric))
 
 
 def _values(table: StudyTable, param: dict[str, Any]) -> list[Any]:

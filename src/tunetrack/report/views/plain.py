@@ -9,10 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from tunetrack.report.values import label, number
+from tunetrack.report.values import label, number, score
 from tunetrack.tracking.queries import ParamValue, StudyTable, TrialRow
 
-__all__ = ["finite", "history_payload", "milliseconds", "param_value", "trial_values", "without_nan"]
+__all__ = [
+    "finite",
+    "history_payload",
+    "milliseconds",
+    "param_value",
+    "provisional_value",
+    "trial_values",
+    "without_nan",
+]
 
 
 def finite(value: float | None) -> float | None:
@@ -42,6 +50,16 @@ def trial_values(trial: TrialRow, objectives: int) -> list[float | None]:
     if not trial.state.has_value or trial.values is None:
         return [None] * objectives
     return [finite(value) for value in trial.values]
+
+
+def provisional_value(trial: TrialRow, metric: str) -> float | None:
+    """What a trial without a result had reached when it was stopped, or has by now; no result, and never ranked.
+
+    Args:
+        trial: any.
+        metric: of the first objective.
+    """
+    return None if score(trial) is not None else finite(trial.metrics.get(metric))
 
 
 def history_payload(table: StudyTable, history: pd.DataFrame, metrics: Iterable[str] = ()) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tunetrack.report.values import label, number, score, seconds_of
+from tunetrack.report.views.plain import provisional_value
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
 __all__ = ["Getter", "MissingTrialError", "QueryError", "Term", "getter", "matching", "ordered", "parse_filter"]
 
 #: What may be asked at once.
 _MOST_CHARACTERS, _MOST_TERMS = 2000, 20
-_NAMES = "number, state, reason, seconds, epochs, worker, health, value, values.N, params.PATH, metrics.NAME"
+_NAMES = (
+    "number, state, reason, seconds, epochs, worker, health, value, values.N, provisional, params.PATH, metrics.NAME"
+)
 _OPERATORS = "=, !=, <, <=, >, >= and ~ (contains)"
 _TERM = re.compile(r"\s*(?P<name>[^=!<>~\"]+?)\s*(?P<op>!=|<=|>=|=|<|>|~)\s*(?P<value>\"(?:[^\"\\]|\\.)*\"|[^\"]*?)\s*")
 #: Pieces of a filter: text in quotes is one piece, whatever stands in it.
@@ -41,11 +44,12 @@ class MissingTrialError(QueryError):
 
 @dataclass(frozen=True)
 class Term:
-    """``NAME OP VALUE``."""
+    """``NAME OP VALUE``; a `quoted` value is text, whatever stands in it."""
 
     name: str
     op: str
     value: str
+    quoted: bool = False
 
 
 def parse_filter(text: str) -> tuple[Term, ...]:
@@ -70,9 +74,9 @@ def parse_filter(text: str) -> tuple[Term, ...]:
                 f'reason ~ "out of memory", with OP one of {_OPERATORS}'
             )
         value = found["value"]
-        if value.startswith('"'):
+        if quoted := value.startswith('"'):
             value = re.sub(r"\\(.)", r"\1", value[1:-1])
-        terms.append(Term(found["name"].strip(), found["op"], value))
+        terms.append(Term(found["name"].strip(), found["op"], value, quoted))
     return tuple(terms)
 
 
@@ -100,6 +104,7 @@ def getter(name: str, table: StudyTable) -> Getter:
         "worker": lambda trial: trial.worker or None,
         "health": lambda trial: None if trial.health is None else list(trial.health) or ["ok"],
         "value": score,
+        "provisional": lambda trial: provisional_value(trial, table.study.info.objectives[0].metric),
     }
     if name in simple:
         return simple[name]
@@ -132,7 +137,7 @@ def _param(trial: TrialRow, path: str) -> Value:
 
 
 def matching(table: StudyTable, terms: Sequence[Term]) -> list[TrialRow]:
-    """The trials that fulfil all terms, by number. A value that a trial does not have is different from every other.
+    """The trials that fulfil all terms, by number. A value that a trial does not have is ``none``, and no other.
 
     Raises:
         QueryError: a term names something that is not there, or orders what has no order.
@@ -155,7 +160,11 @@ def _test(term: Term) -> Callable[[Value | list[str]], bool]:
         part = term.value.casefold()
         return lambda value: value is not None and part in _text(value).casefold()
 
+    none = term.value == "none" and not term.quoted
+
     def equal(value: Value | list[str]) -> bool:
+        if value is None:
+            return none
         if isinstance(value, list):
             return term.value in value
         if isinstance(value, int | float):

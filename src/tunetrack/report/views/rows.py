@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunetrack.report.values import seconds_of
-from tunetrack.report.views.plain import finite, milliseconds, param_value, trial_values, without_nan
+from tunetrack.report.views.plain import finite, milliseconds, param_value, provisional_value, trial_values, without_nan
 from tunetrack.report.views.query import MissingTrialError
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
@@ -14,8 +14,9 @@ __all__ = ["chosen", "row"]
 
 
 def row(table: StudyTable, trial: TrialRow, every_param: bool = False) -> dict[str, Any]:
-    """One trial with its metrics, and with its searched parameters or all of them."""
-    paths = trial.params if every_param else [param.path for param in table.study.info.searched]
+    """One trial with its metrics, and with its searched parameters or all that it was trained with."""
+    params = trial.trained_with if every_param else trial.params
+    paths = params if every_param else [param.path for param in table.study.info.searched]
     return {
         "number": trial.number,
         "state": trial.state.value,
@@ -30,7 +31,8 @@ def row(table: StudyTable, trial: TrialRow, every_param: bool = False) -> dict[s
         "duplicate_of": trial.duplicate_of,
         "health": None if trial.health is None else list(trial.health),
         "values": trial_values(trial, len(table.study.info.objectives)),
-        "params": {path: param_value(trial.params[path]) for path in paths if path in trial.params},
+        "provisional": provisional_value(trial, table.study.info.objectives[0].metric),
+        "params": {path: param_value(params[path]) for path in paths if path in params},
         "metrics": without_nan(trial.metrics),
     }
 

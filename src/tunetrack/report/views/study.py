@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,12 @@ import pandas as pd
 from tunetrack.report.certainty import CertaintyInfo, certainty_info
 from tunetrack.report.curves import curve_metric
 from tunetrack.report.history import history_info
-from tunetrack.report.importance import importance_info
-from tunetrack.report.interactions import interactions_info
 from tunetrack.report.leaderboard import leaderboard_info
 from tunetrack.report.savings import savings_info
 from tunetrack.report.states import StatesInfo, states_info
 from tunetrack.report.values import number, pareto_front, score
 from tunetrack.report.views.columns import columns, searched_params
+from tunetrack.report.views.insights import Insights, insights
 from tunetrack.report.views.links import study_links
 from tunetrack.report.views.plain import finite, history_payload, milliseconds
 from tunetrack.report.words import (
@@ -47,11 +46,15 @@ class StudyFacts:
         document: the stored study file; may be empty.
         images: number of images by data context (``training``, ``validation``, ``test``).
         saved_view: id of the saved view in MLflow's UI; None where there is none.
+        history_metrics: names of the metrics that trials log by epoch.
+        insights: what is known of its parameters already; None: it is computed.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
     saved_view: str | None = None
+    history_metrics: Sequence[str] = ()
+    insights: Insights | None = None
 
 
 def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
     certainty, states = certainty_info(table, facts.images.get("validation")), states_info(table)
     indices = {trial.number: index for index, trial in enumerate(table.trials)}
     goals = range(len(table.study.info.objectives))
+    known = facts.insights or insights(table)
     return {
         "version": now.version,
         "study": study_head(table.study, facts.saved_view) | {"params": params},
@@ -77,10 +81,11 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         ],
         "front": _front(table),
         "tied": list(certainty.near),
-        "importance": _importance(table),
-        "interactions": _interactions(table),
+        "importance": _importance(known),
+        "interactions": _interactions(known),
         "budget": _budget(states, facts.document),
         "cost": _cost(table, states),
+        "history_metrics": list(facts.history_metrics),
         "curves": history_payload(table, history, [curve_metric(table)]),
     }
 
@@ -140,8 +145,8 @@ def _front(table: StudyTable) -> list[int]:
     return [places[index] for index in pareto_front(points, [goal.maximize for goal in goals])]
 
 
-def _importance(table: StudyTable) -> dict[str, Any]:
-    info = importance_info(table)
+def _importance(known: Insights) -> dict[str, Any]:
+    info = known.importance
     params = None
     if info.params is not None:
         params = [
@@ -151,15 +156,15 @@ def _importance(table: StudyTable) -> dict[str, Any]:
     return {"params": params, "reason": info.reason, "trials": info.trials}
 
 
-def _interactions(table: StudyTable) -> dict[str, Any]:
-    info = interactions_info(table)
+def _interactions(known: Insights) -> dict[str, Any]:
+    info = known.interactions
     pairs = None
     if info.pairs is not None:
         pairs = [
             {"a": pair.a, "b": pair.b, "strength": pair.strength, "low": pair.low, "high": pair.high}
             for pair in info.pairs
         ]
-    return {"pairs": pairs, "reason": info.reason}
+    return {"pairs": pairs, "reason": info.reason, "trials": known.trials}
 
 
 def budget_limits(document: Mapping[str, Any]) -> dict[str, float | None]:

@@ -34,6 +34,7 @@ def trials_csv(table: StudyTable, trials: Sequence[TrialRow]) -> str:
         *_PLAIN,
         "health",
         *(f"objective.{goal}" for goal in goals),
+        f"provisional.{goals[0]}",
         *(f"params.{path}" for path in paths),
         *(f"metrics.{name}" for name in metrics),
     ]
@@ -45,6 +46,7 @@ def _cells(found: Mapping[str, Any], paths: Sequence[str], metrics: Sequence[str
         *(found[name] for name in _PLAIN),
         None if found["health"] is None else " ".join(found["health"]) or "ok",
         *found["values"],
+        found["provisional"],
         *(found["params"].get(path) for path in paths),
         *(found["metrics"].get(name) for name in metrics),
     ]

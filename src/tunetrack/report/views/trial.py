@@ -11,7 +11,8 @@ import pandas as pd
 
 from tunetrack.report.views.confusion import confusion_payload
 from tunetrack.report.views.links import artifact_link, run_link
-from tunetrack.report.views.plain import finite, history_payload
+from tunetrack.report.views.models import model_payload
+from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.rows import row
 from tunetrack.report.views.weights import weights_payload
 from tunetrack.tracking.queries import TrialRow
@@ -39,6 +40,7 @@ class TrialFacts:
         config: content of ``config.yaml``; None where there is none, as for the next two.
         confusion: content of ``confusion_matrix.csv``.
         weights: content of ``weight_stats.parquet``.
+        model: content of ``model.json``.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class TrialFacts:
     config: bytes | None = None
     confusion: bytes | None = None
     weights: bytes | None = None
+    model: bytes | None = None
 
 
 def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts: TrialFacts) -> dict[str, Any]:
@@ -61,24 +64,17 @@ def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts:
     curves = history_payload(now.table, history[history["step"] > 0])
     return {
         "version": now.version,
-        "trial": row(now.table, trial, every_param=True),
+        "trial": row(now.table, trial, every_param=True) | {"unsearched": list(trial.unsearched)},
         "config": "" if facts.config is None else facts.config.decode(errors="replace"),
         "curves": curves,
         "confusion": confusion_payload(facts.confusion),
         "weights": weights_payload(facts.weights),
         "findings": [{"rule": rule, "text": text} for rule, text in (trial.health or {}).items()],
-        "model": _model(trial),
+        "model": model_payload(trial, facts.model),
         "reproduce": _reproduce(trial, facts),
         "links": {"mlflow_run": run_link(now.table.study.experiment_id, trial.run_id)},
         "artifacts": [{"name": name, "url": artifact_link(trial.run_id, name)} for name in facts.names],
     }
-
-
-def _model(trial: TrialRow) -> dict[str, Any] | None:
-    """The model's numbers; its layers are not stored with a trial."""
-    numbers = {name: finite(trial.metrics.get(f"model/{name}")) for name in ("parameters", "flops")}
-    whole = {name: None if value is None else round(value) for name, value in numbers.items()}
-    return None if whole["parameters"] is None else {"layers": None, **whole}
 
 
 def _reproduce(trial: TrialRow, facts: TrialFacts) -> list[dict[str, str]]:

@@ -12,6 +12,8 @@ from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.images import answers, compare_images, sprite
+from tunetrack.report.views.insights import KnownInsights
+from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import QueryError
 from tunetrack.report.views.rows import chosen
@@ -21,7 +23,7 @@ from tunetrack.report.views.tables import compare_csv, history_csv, trials_csv
 from tunetrack.report.views.trial import TrialFacts, trial_payload
 from tunetrack.report.views.trials import PageQuery, asked_trials, trials_page
 from tunetrack.report.views.weights import compare_weights
-from tunetrack.tracking.queries import StudyRow, TrialRow
+from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow
 from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
@@ -43,6 +45,7 @@ class Views:
     def __init__(self, reader: StudyReader) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
+        self._insights = KnownInsights()
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
@@ -58,7 +61,11 @@ class Views:
         table = now.table
         runs = [trial.run_id for trial in curve_trials(table)]
         facts = StudyFacts(
-            self._document(table.study), self._reader.image_counts(table.study), self._reader.saved_view(table.study)
+            self._document(table.study),
+            self._reader.image_counts(table.study),
+            self._reader.saved_view(table.study),
+            self._history_metrics(table, runs[:1]),
+            self._insights.of(now),
         )
         return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
 
@@ -95,6 +102,11 @@ class Views:
         """Weight statistics of trials."""
         return compare_weights(self._contents(compared_trials(now.table, numbers), "weight_stats.parquet"))
 
+    def models(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
+        """Models of trials, layer by layer."""
+        trials = compared_trials(now.table, numbers)
+        return compare_models(trials, self._contents(trials, "model.json"))
+
     def confusion(self, now: Versioned, numbers: Sequence[int]) -> dict[str, Any]:
         """Confusion matrices of trials."""
         return compare_confusion(self._contents(compared_trials(now.table, numbers), "confusion_matrix.csv"))
@@ -120,7 +132,7 @@ class Views:
         names = self._reader.artifacts(trial.run_id)
         files = {
             name: self._reader.artifact(trial.run_id, name)
-            for name in ("config.yaml", "confusion_matrix.csv", "weight_stats.parquet")
+            for name in ("config.yaml", "confusion_matrix.csv", "weight_stats.parquet", "model.json")
             if name in names
         }
         facts = TrialFacts(
@@ -129,8 +141,16 @@ class Views:
             files.get("config.yaml"),
             files.get("confusion_matrix.csv"),
             files.get("weight_stats.parquet"),
+            files.get("model.json"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
+
+    def _history_metrics(self, table: StudyTable, best: Sequence[str]) -> tuple[str, ...]:
+        """What the best trial, or else the newest one that has an epoch, has logged by epoch; curves first."""
+        trained = [trial.run_id for trial in reversed(table.trials) if trial.epochs]
+        history = self._reader.history([*best, *trained][:1])
+        found = set(history[history["step"] > 0]["metric"])
+        return (*(name for name in COMPARED_CURVES if name in found), *sorted(found.difference(COMPARED_CURVES)))
 
     def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
         """Their epochs; step 0 holds final numbers."""

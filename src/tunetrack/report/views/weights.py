@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tunetrack.report.weights.table import Floats, TensorTable, tensor_table, thinned
-from tunetrack.spec.weight_records import BINS, HISTOGRAM_COLUMNS, ITEM_COLUMNS
+from tunetrack.spec.weight_records import BINS, DEAD_SHARE, HISTOGRAM_COLUMNS, ITEM_COLUMNS, Item
 from tunetrack.tracking.queries import weight_frame
 
 __all__ = ["STATS", "compare_weights", "weights_payload"]
@@ -25,9 +27,11 @@ STATS = (
     "rms",
     "zero_share",
     "near_zero_share",
+    "gradient_l2",
     "gradient_rms",
     "update_ratio",
     "drift",
+    "initial_euclidean",
     "turned_share",
     "initial_cosine",
 )
@@ -55,6 +59,9 @@ def weights_payload(content: bytes | None, histograms: bool = True) -> dict[str,
     ``unit``: what these are multiples of, so that tensors of one kind can be laid over one another); ``counts`` begins
     with what lies below the range, and ends with what lies above it; ``epochs`` says which epochs they are of.
 
+    ``dead`` are the activation layers and, by epoch, each one's share of units that no validation image has brought
+    above zero; None where none was counted.
+
     Args:
         content: of ``weight_stats.parquet``; None where there is none. What is no such table counts as none.
         histograms: whether they are wanted.
@@ -65,7 +72,7 @@ def weights_payload(content: bytes | None, histograms: bool = True) -> dict[str,
         frame = weight_frame(content)
     except pa.ArrowException:
         return None
-    needed = {*(column.name for column in (*ITEM_COLUMNS, *HISTOGRAM_COLUMNS)), *STATS}
+    needed = {*(column.name for column in (*ITEM_COLUMNS, *HISTOGRAM_COLUMNS, DEAD_SHARE)), *STATS}
     if not needed <= set(frame.columns):
         return None
     table = tensor_table(frame)
@@ -77,8 +84,20 @@ def weights_payload(content: bytes | None, histograms: bool = True) -> dict[str,
         "epochs": table.epochs[shown].tolist(),
         "tensors": table.tensors[["name", "layer", "kind", "depth", "size"]].to_dict("records"),
         "stats": {name: _plain(table.values(name)[shown]) for name in STATS},
+        "dead": _dead(frame, table.epochs[shown]),
         "histogram": _histograms(table, ends[thinned(len(ends), _MOST_HISTOGRAMS)]) if histograms else None,
     }
+
+
+def _dead(frame: pd.DataFrame, epochs: NDArray[np.int64]) -> dict[str, Any] | None:
+    """The activation layers, and their dead share at the end of these epochs."""
+    rows = frame[(frame["item"] == Item.ACTIVATION) & frame[DEAD_SHARE.name].notna()]
+    if not len(rows):
+        return None
+    layers = rows.drop_duplicates("name")[["name", "layer", "kind", "depth", "size"]]
+    shares = rows.sort_values("step").pivot_table(index="epoch", columns="name", values=DEAD_SHARE.name, aggfunc="last")
+    known = shares.reindex(index=epochs, columns=layers["name"]).to_numpy(np.float64)
+    return {"layers": layers.assign(kind="activation").to_dict("records"), "shares": _plain(known)}
 
 
 def _histograms(table: TensorTable, moments: Any) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def _network(trial: TrialRow) -> tuple[str, ...]:
-    return tuple(label(trial.params.get(path)) for path in _NETWORK)
+    return tuple(label(trial.trained_with.get(path)) for path in _NETWORK)
 
 
 def _why_not(trial: TrialRow) -> str:

@@ -18,7 +18,7 @@ class WorkerJob:
         tracking: MLflow tracking URI.
         home: folder on the worker's machine that holds its spool and its checkpoints.
         data_dir: folder with the data sets on the worker's machine; None for the one that is kept with the study.
-        threads: threads to compute with, at least 1.
+        threads: CPU threads of one operation; 0 leaves them to torch, and so to OMP_NUM_THREADS.
         gpus: share of a GPU, such as 0.5; 0: none is set aside.
         died: how the worker ended in whose place this one works, in words; empty: it is nobody's replacement.
     """

@@ -15,11 +15,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 import psutil
@@ -35,7 +35,7 @@ __all__ = ["LocalLauncher", "keep_log"]
 
 #: Loaded once, before the first worker is forked: this module, and with it torch, MLflow, Optuna and Hyperopt; and what
 #: the first trial of a process would load, for seconds.
-PRELOADED = ("torch._dynamo", "numba", "sklearn.datasets", __name__)
+PRELOADED = ("torch._dynamo", "numba", "sklearn.datasets", __name__, "tunetrack.study.workers.forked")
 #: Time for a worker to end itself once it was told to, or once whoever started it is gone; then it ends at once.
 EXIT_SECONDS = 9.0
 #: Time for a process that was killed to be gone.
@@ -72,7 +72,8 @@ class LocalLauncher:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            process.start()
+            with _without_script():
+                process.start()
         except (OSError, EOFError) as error:
             ours.close()
             raise TunetrackError(
@@ -174,6 +175,17 @@ class _LocalWorker:
             return self._seen is not None and self._seen.is_running() and self._seen.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+
+@contextlib.contextmanager
+def _without_script() -> Iterator[None]:
+    """Has no worker run the script that this program is: it needs nothing of it, and would start the study again."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _named(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +30,8 @@ __all__ = ["StudyReader", "Versioned"]
 #: Seconds after which a study is read whole once more. What is written on a trial long after its end, such as tags by
 #: hand or what `tunetrack doctor` mends, shows in nothing that is looked at before.
 REREAD_SECONDS = 600.0
+#: Trials that are remembered, of the studies asked for last; the very last one is remembered whatever its size.
+REMEMBERED_TRIALS = 50_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class StudyReader:
         self._repository = repository or (lambda location: get_artifact_repository(location, tracking_uri=store.uri))
         self._source: Source = ServerSource(store) if store.is_server else self._database()
         self._opening = threading.Lock()
-        self._known: dict[str, _Known] = defaultdict(_Known)
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self._token = secrets.token_hex(4)
         self._versions = 0
         self._listing = threading.Lock()
@@ -128,6 +130,7 @@ class StudyReader:
             found = self._look(run_id, reload)
             if found is None:  # it was there before, and was deleted
                 raise TrackingError(f"the study {study!r} in {masked(self._store.uri)} was deleted")
+            self._forget_others(run_id)
             return found
 
     def history(self, run_ids: Sequence[str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
@@ -201,7 +204,7 @@ class StudyReader:
     def _look(self, run_id: str, reload: bool = False) -> Versioned | None:
         """The study of this run as it is now; None where it is not there any more."""
         with self._opening:
-            known = self._known[run_id]
+            known = self._known.setdefault(run_id, _Known())
         with known.lock:
             pulse, now = self._source.pulse(), known.now
             if now is not None and not reload and pulse is not None and pulse == known.pulse:
@@ -229,6 +232,15 @@ class StudyReader:
                 now = Versioned(self._next_version(), replace(now.table, study=study))
             known.now = now
             return now
+
+    def _forget_others(self, run_id: str) -> None:
+        """Forgets the studies that nobody has asked for since this one and many others were."""
+        with self._opening:
+            if run_id in self._known:
+                self._known.move_to_end(run_id)
+            count = sum(len(known.runs) for known in self._known.values())
+            while count > REMEMBERED_TRIALS and len(self._known) > 1:
+                count -= len(self._known.popitem(last=False)[1].runs)
 
     def _is_due(self, known: _Known, before: StudyRow, study: StudyRow) -> bool:
         if (before.state, before.end, before.info) != (study.state, study.end, study.info):

@@ -45,7 +45,7 @@ export function brushFrom(text) {
  * @param {string[]} labels all that occur
  */
 export function filterTerms(name, brush, labels) {
-  if (brush.none) return null;
+  if (brush.none) return [`${name} = none`];
   const quoted = (label) => `"${label.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   if (!brush.labels) return [`${name} >= ${brush.low}`, `${name} <= ${brush.high}`];
   if (brush.labels.length === 1) return [`${name} = ${quoted(brush.labels[0])}`];

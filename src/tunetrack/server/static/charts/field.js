@@ -26,7 +26,7 @@ export function field(points, { columns, rows, wideX, wideY }) {
 
 /** Marks the cells near one of them. */
 function surround(near, column, row, { columns, rows, wideX, wideY }) {
-  const [reachX, reachY] = [Math.floor(NEAR * wideX), Math.floor(NEAR * wideY)];
+  const [reachX, reachY] = [Math.ceil(NEAR * wideX), Math.ceil(NEAR * wideY)];
   for (let down = -reachY; down <= reachY; down++) {
     const to = row + down;
     if (to < 0 || to >= rows) continue;

@@ -47,10 +47,10 @@ export class Parallel extends Chart {
     this.options.onbrush?.(new Map(this.brushes), this.picked, true);
   }
 
-  redraw() {
+  redraw(anyway = false) {
     if (this._dragged) return;
     const focused = this.groups?.find((group) => group === document.activeElement)?.getAttribute("data-path");
-    super.redraw();
+    super.redraw(anyway);
     if (focused) this.groups.find((group) => group.getAttribute("data-path") === focused)?.focus({ preventScroll: true });
   }
 

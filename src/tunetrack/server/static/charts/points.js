@@ -5,6 +5,8 @@ import { s } from "../core/dom.js";
 import { outline, paint, STATES } from "../core/marks.js";
 import { fitted } from "../core/scale.js";
 
+const [FEW, CROWDED, MOST_GAP] = [40, 20, 40]; // values; points a value, beyond which they hide one another; pixels
+
 /**
  * Data: `{x: {title, log, numeric, choices, domain}, y: {…}, points: [{x, y, state, trial, faint?, lines: [text]}],
  * line: [[x, y], …] | null, steps: boolean, marked: {x, y, text} | null, selection: Selection | null}`.
@@ -27,8 +29,8 @@ export class Points extends Chart {
     this.yAxis(svg, down, box, y.title);
     this.xAxis(svg, across, box, x.title);
     if (line?.length) svg.append(s("path", { class: "best", d: path(held(line, x.domain, y.domain), across, down, steps) }));
-    const spread = across.kind === "band" ? jitter(across.step) : () => 0;
-    const rise = down.kind === "band" ? jitter(down.step) : () => 0;
+    const spread = jitter(across.kind === "band" ? across.step : gap(drawn, across));
+    const rise = jitter(down.kind === "band" ? down.step : 0);
     const places = drawn.map((point) => ({ ...point, x: across(point.x) + spread(point.trial), y: down(point.y) + rise(point.trial + 0.5) }));
     this.points = drawMarks(svg, places, selection, markSize(drawn.length));
     if (marked && inside(marked.x, x.domain) && inside(marked.y, y.domain)) label(svg, across(marked.x) + spread(marked.trial), down(marked.y), marked.text, box);
@@ -59,7 +61,7 @@ export function drawMarks(svg, places, selection, size) {
     parts.get(state).push(outline(state, place.x, place.y, size));
   }
   for (const [layer, parts] of layers) {
-    for (const state of Object.keys(STATES)) {
+    for (const state of Object.keys(STATES).reverse()) { // what has a result lies on top
       if (parts.has(state)) svg.append(s("path", { class: `marks ${layer}`.trim(), d: parts.get(state).join(""), ...paint(state) }));
     }
   }
@@ -68,6 +70,15 @@ export function drawMarks(svg, places, selection, size) {
 
 /** A number for a trial in (-0.5, 0.5), always the same, so that points do not dance when a study is drawn again. */
 const jitter = (step) => (trial) => (((trial * 0.6180339887) % 1) - 0.5) * Math.min(step * 0.5, 60);
+
+/** Pixels between the few values that very many points share, such as batch sizes; 0 where they have their own. */
+function gap(points, across) {
+  const values = new Set();
+  for (const { x } of points) if (values.add(x).size > FEW) return 0;
+  if (points.length < CROWDED * values.size) return 0;
+  const places = [...values].map(across).sort((one, other) => one - other);
+  return Math.min(...places.slice(1).map((place, index) => place - places[index]), MOST_GAP);
+}
 
 const inside = (value, domain) => value !== null && value !== undefined && (!domain || typeof value !== "number" || (value >= domain[0] && value <= domain[1]));
 

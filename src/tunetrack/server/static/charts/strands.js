@@ -9,7 +9,7 @@ export const PALEST = 0.2; // the worst still stands out from the paper
 /** Lines of one colour: `{color, width, opacity, members}`; the members are places in the arrays of heights. */
 export function layers(members, goodness, quiet) {
   const color = ramp(SEQUENTIAL);
-  const opacity = members.length > 5000 ? 0.16 : members.length > 2000 ? 0.3 : members.length > 600 ? 0.5 : members.length > 100 ? 0.75 : 0.95;
+  const opacity = members.length > 5000 ? 0.07 : members.length > 2000 ? 0.2 : members.length > 600 ? 0.5 : members.length > 100 ? 0.75 : 0.95;
   const width = members.length > 600 ? 1 : 1.4;
   const bins = Array.from({ length: SHADES }, () => []);
   const rest = [];

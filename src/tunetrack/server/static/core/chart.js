@@ -54,7 +54,7 @@ export class Chart {
     this._seen = new IntersectionObserver((entries) => this._onSeen(entries.at(-1).isIntersecting), { rootMargin: "300px" });
     this._seen.observe(this.element);
     this._themed = () => this.redraw();
-    this._printed = () => this._onSeen(true);
+    this._printed = () => this._stale && this.redraw(true);
     window.addEventListener("themechange", this._themed);
     window.addEventListener("beforeprint", this._printed);
   }
@@ -70,8 +70,11 @@ export class Chart {
     this._note.textContent = text;
   }
 
-  /** Draw the same data again: now where it is in sight, else when it comes there. Hover and focus stay where they were. */
-  redraw() {
+  /**
+   * Draw the same data again: now where it is in sight, or `anyway`, else when it comes there, or the first time when the
+   * browser has nothing else to do. Hover and focus stay where they were.
+   */
+  redraw(anyway = false) {
     if (this.data === null || !this.element.isConnected) return;
     const width = Math.floor(this._body.clientWidth);
     if (width < 40) return;
@@ -87,8 +90,12 @@ export class Chart {
     const { height: given } = this.options;
     const height = Math.round(typeof given === "function" ? given(width, this.data) : given);
     this._body.style.minHeight = `${height}px`;
-    this._stale = !this._near;
-    if (!this._near) return;
+    this._stale = !this._near && !anyway;
+    if (this._stale) {
+      if (!this.svg) whenIdle(this);
+      return;
+    }
+    idle.delete(this);
     const hovered = this.points[this._at]?.trial;
     this._sheet(width, height);
     this.points = [];
@@ -118,8 +125,14 @@ export class Chart {
     fill(this.svg);
   }
 
+  /** Draw what has never been in sight, so that a picture of the whole page shows it. */
+  drawFirst() {
+    if (this._stale && !this.svg) this.redraw(true);
+  }
+
   /** Take it off the page for good. */
   destroy() {
+    idle.delete(this);
     this._seen.disconnect();
     this._sized.disconnect();
     window.removeEventListener("themechange", this._themed);
@@ -252,6 +265,21 @@ export class Chart {
     this._tip.hidden = true;
     this._ring?.setAttribute("display", "none");
   }
+}
+
+const idle = new Set(); // figures that wait for their first drawing
+
+/** Draws figures out of sight, one after the other, when the browser has time. */
+function whenIdle(chart) {
+  const later = window.requestIdleCallback ?? ((work) => setTimeout(work, 100));
+  const next = () => {
+    const [first] = idle;
+    idle.delete(first);
+    first?.drawFirst();
+    if (idle.size) later(next);
+  };
+  if (!idle.size) later(next);
+  idle.add(chart);
 }
 
 const yCount = (top, bottom) => Math.max(2, Math.floor((bottom - top) / 45));

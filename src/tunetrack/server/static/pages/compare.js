@@ -9,6 +9,7 @@ import { best, FEWEST, MOST, subset, typed } from "./compare/chosen.js";
 import { confusionSection } from "./compare/confusion.js";
 import { curvesSection } from "./compare/curves.js";
 import { compareLegend, emphasise, looks } from "./compare/legend.js";
+import { modelsSection } from "./compare/models.js";
 import { pairSection } from "./compare/pair.js";
 import { metricsSection, settingsSection } from "./compare/settings.js";
 import { weightsSection } from "./compare/weights.js";
@@ -133,7 +134,7 @@ class Comparison {
     const live = (section) => Object.assign(section, { live: true });
     this.sections = [
       live(compareLegend(this.legend, (number) => this._choose(this.context.numbers.filter((other) => other !== number)))),
-      live(settingsSection(place())), live(curvesSection(place())), weightsSection(place()),
+      live(settingsSection(place())), live(curvesSection(place())), modelsSection(place()), weightsSection(place()),
       confusionSection(place()), pairSection(place()), live(metricsSection(place())),
     ];
   }

@@ -12,13 +12,18 @@ const MOST_EPOCHS = 6;
 export const STATISTICS = [
   ["std", "standard deviation"], ["update_ratio", "update ratio (change since the record before / size)"],
   ["gradient_l2", "gradient norm"], ["gradient_rms", "gradient, root mean square"], ["drift", "distance to the initial weights / their size"],
-  ["initial_euclidean", "distance to the initial weights"], ["zero_share", "share of zeros"], ["near_zero_share", "share of nearly zeros"],
+  ["initial_euclidean", "distance to the initial weights"], ["dead_share", "share of dead units"], ["zero_share", "share of zeros"], ["near_zero_share", "share of nearly zeros"],
   ["mean", "mean"], ["l2", "L2 norm"], ["rms", "root mean square"], ["min", "smallest weight"], ["max", "largest weight"],
 ];
 
+const DEAD = "dead_share"; // a statistic of activation layers, which have no weights
+
+/** The statistics as if the layers that have this one were all that there is. */
+export const having = (weights, stat) => (stat === DEAD && weights ? { ...weights, tensors: weights.dead?.layers ?? [], stats: { [DEAD]: weights.dead?.shares ?? [] } } : weights);
+
 /** [[key, words]] of the statistics that any of these trials has. */
 export function statisticChoices(all) {
-  const found = new Set(all.flatMap((weights) => Object.keys(weights.stats)));
+  const found = new Set(all.flatMap((weights) => [...Object.keys(weights.stats), ...(weights.dead ? [DEAD] : [])]));
   const named = STATISTICS.filter(([key]) => found.has(key));
   const rest = [...found].filter((key) => !STATISTICS.some(([other]) => other === key)).sort();
   return [...named, ...rest.map((key) => [key, key.replaceAll("_", " ")])];
@@ -26,7 +31,7 @@ export function statisticChoices(all) {
 
 /** [[key, words]] of the kinds of tensors that any of these trials has, kernels first. */
 export function kindChoices(all) {
-  const words = { kernel: "kernels", bias: "biases", gamma: "scales of norms (gamma)", beta: "shifts of norms (beta)", other: "others" };
+  const words = { kernel: "kernels", bias: "biases", gamma: "scales of norms (gamma)", beta: "shifts of norms (beta)", other: "others", activation: "activation layers" };
   const found = new Set(all.flatMap((weights) => weights.tensors.map((tensor) => tensor.kind)));
   return Object.entries(words).filter(([key]) => found.has(key));
 }

@@ -27,7 +27,7 @@ export function settingsSection(host) {
       now = context;
       const { differs, same: alike } = context.payload;
       said.textContent = differs.length
-        ? `${plural(differs.length, "setting")} ${differs.length === 1 ? "differs" : "differ"}; a dash means that the trial has no such setting. ★ marks the best result.`
+        ? `${plural(differs.length, "setting")} ${differs.length === 1 ? "differs" : "differ"}; a dash means that the trial has no such setting, or that its branch does not search it. ★ marks the best result.`
         : "The trials have the same settings throughout.";
       fill(same, h("summary", {}, `${plural(alike.length, "setting")} ${alike.length === 1 ? "is" : "are"} the same in all of them`), sameTable(alike));
       draw();
@@ -58,7 +58,8 @@ export function metricsSection(host) {
 function results(trials, objectives) {
   const goals = objectives.map((goal, index) => {
     const values = trials.map((row) => row.values?.[index] ?? null);
-    return { name: `${goal.metric} (${goal.maximize ? "highest" : "lowest"} is best)`, values, best: bestOf(values, goal.maximize ? 1 : -1), head: index ? "" : "Result" };
+    const [reached, shown] = [trials.map((row) => (index ? null : (row.provisional ?? null))), (value, at) => (value === null && reached[at] !== null ? h("span", { class: "provisional", title: "the last value of a trial without a result" }, cell(reached[at])) : cell(value))];
+    return { show: shown, name: `${goal.metric} (${goal.maximize ? "highest" : "lowest"} is best)`, values, best: bestOf(values, goal.maximize ? 1 : -1), head: index ? "" : "Result" };
   });
   return [
     ...goals,

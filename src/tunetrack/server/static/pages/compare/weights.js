@@ -6,7 +6,7 @@ import { picker } from "../../core/controls.js";
 import { fill, h } from "../../core/dom.js";
 import { plural } from "../../core/format.js";
 import { get, set } from "../../core/view.js";
-import { byDepth, byEpoch, kindChoices, positive, sharedAxes, statisticChoices } from "./profiles.js";
+import { byDepth, byEpoch, having, kindChoices, positive, sharedAxes, statisticChoices } from "./profiles.js";
 
 /** The section of weight statistics; returns `{update(context), end()}`. `context.ask(what)` loads what it needs. */
 export function weightsSection(host) {
@@ -14,14 +14,15 @@ export function weightsSection(host) {
   host.append(h("h2", {}, "Weights"), controls, said, figures);
   let charts = null;
   let asked = 0;
-  function draw(context, trials) {
-    const all = Object.values(trials).filter(Boolean);
-    const [statistics, kinds] = [statisticChoices(all), kindChoices(all)];
+  function draw(context, answered) {
+    const statistics = statisticChoices(Object.values(answered).filter(Boolean));
     const stat = chosen(statistics, get("stat"));
+    const trials = Object.fromEntries(Object.entries(answered).map(([number, weights]) => [number, having(weights, stat)]));
+    const kinds = kindChoices(Object.values(trials).filter(Boolean));
     const kind = chosen(kinds, get("kind"));
     const again = (values) => {
       set(values);
-      draw(context, trials);
+      draw(context, answered);
     };
     fill(controls, picker("Statistic", statistics, stat, (key) => again({ stat: key })), picker("of the", kinds, kind, (key) => again({ kind: key })));
     charts ??= build(figures, context);

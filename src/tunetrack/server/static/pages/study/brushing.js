@@ -104,7 +104,7 @@ export function brushFilter(model, brushes) {
 function resultTerms(model, brush) {
   const name = model.objective ? `values.${model.objective}` : "value";
   const found = filterTerms(name, brush, []);
-  if (found === null) return null;
+  if (found === null || brush.none) return found;
   const open = model.maximize ? brush.low <= model.shades.low : brush.high >= model.shades.high;
   return open ? found.slice(model.maximize ? 1 : 0, model.maximize ? 2 : 1) : found;
 }

@@ -43,7 +43,7 @@ export function interactions(host, page) {
     show(model) {
       const pairs = [...(model.payload.interactions.pairs ?? [])].sort((one, other) => other.strength - one.strength);
       const part = pairs.length > MOST_PAIRS ? `; the ${MOST_PAIRS} strongest of ${pairs.length} pairs` : "";
-      const words = `Share of the differences in ${model.study.objectives[0]?.metric} that two parameters make only together${part}.`;
+      const words = `Share of the differences in ${model.study.objectives[0]?.metric} that two parameters make only together${part}, from ${plural(model.payload.interactions.trials ?? 0, "trial")}.`;
       chart.note = pairs.length ? `${words} Thin lines: where 8 of 10 resampled studies lie. A click shows the contour.` : "";
       const bars = pairs.slice(0, MOST_PAIRS).map(({ a, b, strength, low, high }) => ({
         key: [a, b], name: `${a} × ${b}`, value: strength, low, high, text: percent(strength),

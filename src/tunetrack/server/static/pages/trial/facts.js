@@ -14,7 +14,12 @@ export function tiles({ trial, study, model }) {
   return h(
     "div",
     { class: "tiles" },
-    study.objectives.map(({ metric, maximize }, index) => tile(objectiveText(trial.values[index]), `${metric} (${maximize ? "higher" : "lower"} is better)`)),
+    study.objectives.map(({ metric, maximize }, index) => {
+      const reached = index ? null : (trial.provisional ?? null);
+      const words = `${maximize ? "higher" : "lower"} is better`;
+      if (reached === null) return tile(objectiveText(trial.values[index]), `${metric} (${words})`);
+      return tile(h("span", { class: "provisional" }, objectiveText(reached)), `${metric} ${trial.state === "RUNNING" ? "so far" : "when it ended, without a result"} (${words})`);
+    }),
     tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
     tile(duration(trial.seconds), "computing time"),
     parameters && tile(cell(parameters), "parameters of the model"),
@@ -37,7 +42,8 @@ export function outcome({ trial, study }) {
 /** The searched parameters with this trial's values, and the other settings on demand. */
 export function searched({ trial, searched: paths }) {
   const others = Object.keys(trial.params).filter((path) => !paths.includes(path) && trial.params[path] !== null);
-  const line = (path) => [path, settingText(trial.params[path] ?? null)];
+  const fixed = new Set(trial.unsearched);
+  const line = (path) => [path, settingText(trial.params[path] ?? null), fixed.has(path) && h("span", { class: "note" }, " (not searched here)")];
   return [
     list(paths.map(line), "This study searches no parameter."),
     others.length > 0 && h("details", { class: "help" }, h("summary", {}, `${others.length} more settings`), list(others.map(line), "")),
@@ -79,7 +85,7 @@ function settingText(value) {
 
 function list(rows, empty) {
   if (!rows.length) return h("p", { class: "note" }, empty);
-  return h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h("dl", { class: "pairs" }, rows.map(([name, ...value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
 function copyable(command) {

@@ -7,7 +7,7 @@ import { picker } from "../../core/controls.js";
 import { fill, h } from "../../core/dom.js";
 import { number, percent, plural } from "../../core/format.js";
 import { get, set } from "../../core/view.js";
-import { byDepth, epochName, kindChoices, sharedAxes, statisticChoices } from "../compare/profiles.js";
+import { byDepth, epochName, having, kindChoices, sharedAxes, statisticChoices } from "../compare/profiles.js";
 import { histogram, histogramChoices } from "./histograms.js";
 
 const SEVERAL = "several";
@@ -22,8 +22,11 @@ export function weightsSection(host) {
       set(values);
       draw(weights);
     };
-    const [statistics, kinds, tensors] = [statisticChoices([weights]), kindChoices([weights]), weights.histogram ? histogramChoices(weights) : []];
-    const [stat, kind, tensor] = [chosen(statistics, get("stat")), chosen(kinds, get("kind")), chosen(tensors, get("tensor"))];
+    const [statistics, tensors] = [statisticChoices([weights]), weights.histogram ? histogramChoices(weights) : []];
+    const stat = chosen(statistics, get("stat"));
+    const layers = having(weights, stat);
+    const kinds = kindChoices([layers]);
+    const [kind, tensor] = [chosen(kinds, get("kind")), chosen(tensors, get("tensor"))];
     const epochs = [[SEVERAL, "several records"], ...weights.epochs.map((epoch) => [String(epoch), epochName(epoch)])];
     const epoch = chosen(epochs, get("epoch"));
     charts ??= build(figures);
@@ -37,8 +40,8 @@ export function weightsSection(host) {
     );
     if (focused >= 0) controls.querySelectorAll("select")[focused]?.focus();
     const words = statistics.find(([key]) => key === stat)?.[1] ?? stat;
-    drawDepth(charts.depth, weights, { stat, kind, epoch, words });
-    drawLayers(charts.layers, weights, { stat, kind, words });
+    drawDepth(charts.depth, layers, { stat, kind, epoch, words });
+    drawLayers(charts.layers, layers, { stat, kind, words });
     drawRidge(charts.ridge, weights, tensor, tensors);
   }
   return {

@@ -49,7 +49,14 @@ function linked(id, row, best) {
 
 function valueColumn({ metric, maximize }, index) {
   const under = maximize ? "higher is better" : "lower is better";
-  return { key: `values.${index}`, head: metric, under, group: "Objective", usual: true, numeric: true, sort: maximize ? "desc" : "asc", cell: (row) => objectiveText(row.values[index]) };
+  return { key: `values.${index}`, head: metric, under, group: "Objective", usual: true, numeric: true, sort: maximize ? "desc" : "asc", cell: (row) => (index ? objectiveText(row.values[index]) : outcome(row)) };
+}
+
+/** The result; of a trial without one, the last value that it had reached, told apart. */
+function outcome({ values, provisional = null, state }) {
+  if (values[0] !== null || provisional === null) return objectiveText(values[0]);
+  const title = state === "RUNNING" ? "so far: the trial is still running" : "the last value before the trial ended without a result";
+  return h("span", { class: "provisional", title }, objectiveText(provisional), h("span", { class: "unseen" }, " (no result)"));
 }
 
 function paramColumn(path, head, usual, rows) {

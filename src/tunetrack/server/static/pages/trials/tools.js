@@ -66,10 +66,11 @@ export function filterHelp({ columns, rows }, study, ontry) {
     ["value > 0.9", study.objectives.length > 1 ? "the first objective; values.1 is the second" : "the objective"],
     number && [`params.${number[0]} < ${Number(number[1].toPrecision(2))}`, "a parameter, by its whole path"],
     text && [`params.${text[0]} = ${quoted(text[1])}`, "a category"],
+    ["value = none", "the trials that have no result; so for every name"],
     ["reason ~ median", "contains this text, in any case"],
     ["health = dead_units", "a rule of weight health that has found something; “ok” where none has"],
   ].filter(Boolean);
-  const names = ["number", "state", "reason", "seconds", "epochs", "worker", "health", "value", ...study.objectives.slice(1).map((_, index) => `values.${index + 1}`), ...columns.params.map((path) => `params.${path}`), ...columns.metrics.map((name) => `metrics.${name}`)];
+  const names = ["number", "state", "reason", "seconds", "epochs", "worker", "health", "value", ...study.objectives.slice(1).map((_, index) => `values.${index + 1}`), "provisional", ...columns.params.map((path) => `params.${path}`), ...columns.metrics.map((name) => `metrics.${name}`)];
   return h(
     "details",
     { class: "help" },
@@ -80,4 +81,4 @@ export function filterHelp({ columns, rows }, study, ontry) {
   );
 }
 
-const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `"${text}"`);
+const quoted = (text) => (/^[\w.-]+$/.test(text) && text !== "none" ? text : `"${text}"`);

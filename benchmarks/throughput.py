@@ -1,0 +1,147 @@
+"""Measures what a trial costs that trains nothing, with everything tracked, as a study grows; and what others cost.
+
+Run it with `python benchmarks/throughput.py`; ten minutes. `--full` goes to 10,000 trials and takes hours; `--trials`
+and `--arms` make it shorter. The result goes to `benchmarks/results/throughput.json`.
+
+A trial has 10 epochs of 7 metrics, its parameters, tags and ending; one worker, ledger and MLflow on local SQLite.
+"sustained" counts everything until the last number is in MLflow. "paced" waits after each trial, uncounted, until the
+background thread is idle, as it is where trials take seconds: that is the worker's critical path, by part. Each arm is
+a process of its own, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from _machine import describe_machine, today
+
+ROOT = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent
+SAMPLERS = {
+    "random": ("optuna", "random"),
+    "tpe": ("optuna", "tpe"),
+    "hyperopt_random": ("hyperopt", "random"),
+    "hyperopt_tpe": ("hyperopt", "tpe"),
+}
+#: Name -> function of `_throughput_arms`, its options, most trials in a quick and in a full run.
+ARMS: dict[str, tuple[str, dict[str, Any], int, int]] = {
+    **{
+        f"paced/{name}": (
+            "tunetrack",
+            {"engine": engine, "sampler": sampler, "paced": True, "artifacts": False},
+            500,
+            10_000,
+        )
+        for name, (engine, sampler) in SAMPLERS.items()
+    },
+    **{
+        f"sustained/{name}": (
+            "tunetrack",
+            {"engine": engine, "sampler": sampler, "paced": False, "artifacts": False},
+            500,
+            10_000,
+        )
+        for name, (engine, sampler) in SAMPLERS.items()
+    },
+    "sustained/random_with_figures": (
+        "tunetrack",
+        {"engine": "optuna", "sampler": "random", "paced": False, "artifacts": True},
+        200,
+        1_000,
+    ),
+    "optuna_sqlite": ("optuna_alone", {}, 500, 1_000),
+    "optuna_sqlite_and_mlflow": ("optuna_and_mlflow", {}, 200, 1_000),
+    "mlflow_optuna_storage": ("mlflow_storage", {}, 20, 50),
+    "ray_tune_with_mlflow": ("ray_tune", {}, 100, 300),
+}
+BLOCKS = 20
+
+
+def curve(ends: list[float]) -> list[dict[str, float]]:
+    """Milliseconds a trial in each of up to 20 blocks of the study."""
+    size = max(1, len(ends) // BLOCKS)
+    marks = [0.0, *ends]
+    return [
+        {"trials": last, "ms_a_trial": round(1000 * (marks[last] - marks[last - size]) / size, 2)}
+        for last in range(size, len(ends) + 1, size)
+    ]
+
+
+def around(ends: list[float], trials: int) -> float | None:
+    """Milliseconds a trial in the tenth of the study before so many trials; None where it was shorter."""
+    size = max(1, trials // 10)
+    marks = [0.0, *ends]
+    return round(1000 * (marks[trials] - marks[trials - size]) / size, 2) if len(ends) >= trials else None
+
+
+def measured(name: str, trials: int, template: Path) -> dict[str, Any]:
+    """One arm in a fresh process."""
+    function, options, _, _ = ARMS[name]
+    script = (
+        "import json, sys; from pathlib import Path; import _throughput_arms as arms; "
+        "arm, trials, template, options = json.loads(sys.argv[1]); "
+        "print(json.dumps(arms.run_in(getattr(arms, arm), trials, Path(template), **options)))"
+    )
+    arguments = json.dumps([function, trials, str(template), options])
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{FOLDER}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    ends = found["ends"]
+    return {
+        "trials": trials,
+        "ms_a_trial": round(1000 * ends[-1] / trials, 2),
+        "trials_per_second_all_sent": round(trials / found["seconds"], 2),
+        "ms_a_trial_before": {str(size): around(ends, size) for size in (100, 1_000, 10_000)},
+        **{
+            key: _rounded(found[key])
+            for key in ("ms_by_part", "cpu_ms_by_part", "ms_of_background_thread")
+            if key in found
+        },
+        "curve": curve(ends),
+    }
+
+
+def _rounded(value: Any) -> Any:
+    return {key: round(one, 2) for key, one in value.items()} if isinstance(value, dict) else round(value, 2)
+
+
+def main() -> None:
+    """Measures and writes the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="up to 10,000 trials")
+    parser.add_argument("--trials", type=int, help="so many at the most")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"some of: {', '.join(ARMS)}")
+    parser.add_argument("--output", type=Path, default=FOLDER / "results" / "throughput.json")
+    options = parser.parse_args()
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        template = Path(folder) / "mlflow.db"
+        importlib.import_module("tunetrack.tracking").connect(f"sqlite:///{template}").close()
+        for name in options.arms:
+            most = ARMS[name][3 if options.full else 2]
+            found[name] = measured(name, min(most, options.trials or most), template)
+            short = {key: value for key, value in found[name].items() if key != "curve"}
+            print(f"{name}: {json.dumps(short)}", flush=True)
+    result = {
+        "what": "trials that train nothing, one worker, ledger and MLflow on local sqlite",
+        "date": today(),
+        "machine": describe_machine(),
+        "versions": {name: importlib.import_module(name).__version__ for name in ("mlflow", "optuna", "ray")},
+        "arms": found,
+    }
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Reads trials out of the tables that Optuna lays out, by few plain statements.
+
+Optuna's own reading makes an object of its mapper for every row, which took most of the time of a trial that trains
+nothing. What has ended is read once, as in Optuna's own cache.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Container
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy
+from optuna import distributions
+from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
+
+__all__ = ["PARAMS", "REPORTS", "SYSTEM_ATTRIBUTES", "TRIALS", "USER_ATTRIBUTES", "VALUES", "KeptTrials", "TrialRows"]
+
+#: The tables; Optuna declares them through its mapper.
+TRIALS: Any = models.TrialModel.__table__
+PARAMS: Any = models.TrialParamModel.__table__
+VALUES: Any = models.TrialValueModel.__table__
+REPORTS: Any = models.TrialIntermediateValueModel.__table__
+USER_ATTRIBUTES: Any = models.TrialUserAttributeModel.__table__
+SYSTEM_ATTRIBUTES: Any = models.TrialSystemAttributeModel.__table__
+
+_WANTED = {
+    PARAMS: ("param_name", "param_value", "distribution_json"),
+    VALUES: ("objective", "value", "value_type"),
+    REPORTS: ("step", "intermediate_value", "intermediate_value_type"),
+    USER_ATTRIBUTES: ("key", "value_json"),
+    SYSTEM_ATTRIBUTES: ("key", "value_json"),
+}
+#: What belongs to trials, by table: made once, since making a statement costs more than executing it.
+_OF_ALL = {
+    table: sqlalchemy.select(table.c.trial_id, *(table.c[name] for name in names)).order_by(*table.primary_key)
+    for table, names in _WANTED.items()
+}
+_OF_SOME = {
+    table: statement.where(table.c.trial_id.in_(sqlalchemy.bindparam("ids", expanding=True)))
+    for table, statement in _OF_ALL.items()
+}
+
+#: More trials than these are asked for by their study, not one by one.
+_BY_ID = 500
+
+
+class TrialRows(RDBStorage):
+    """Optuna's storage in an SQL database, with trials read as rows."""
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """One trial as it stands now."""
+        with self.engine.connect() as connection:
+            found = _trials(connection, TRIALS.c.trial_id == trial_id)
+        if not found:
+            raise KeyError(f"there is no trial with id {trial_id}")
+        return found[0]
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        wanted = TRIALS.c.study_id == study_id
+        if states is not None:
+            wanted &= TRIALS.c.state.in_([state for state in TrialState if state in states])
+        if trial_id_greater_than > -1:
+            newer = TRIALS.c.trial_id > trial_id_greater_than
+            older = [trial_id for trial_id in included_trial_ids if trial_id <= trial_id_greater_than]
+            wanted &= sqlalchemy.or_(newer, TRIALS.c.trial_id.in_(older)) if older else newer
+        with self.engine.connect() as connection:
+            found = _trials(connection, wanted)
+            if not found:  # of no study, or of one without news
+                known = sqlalchemy.select(models.StudyModel.study_id).where(models.StudyModel.study_id == study_id)
+                if connection.execute(known).first() is None:
+                    raise KeyError(f"there is no study with id {study_id}")
+        return found
+
+
+class KeptTrials(_CachedStorage):
+    """Optuna's cache of what has ended, which also tells what is new in it."""
+
+    def __init__(self, backend: RDBStorage) -> None:
+        super().__init__(backend)
+        self._ended: dict[int, dict[int, FrozenTrial]] = defaultdict(dict)
+        self._study_ids: dict[str, int] = {}
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """The id of a study; kept, since every trial asks for it."""
+        if study_name not in self._study_ids:
+            self._study_ids[study_name] = super().get_study_id_from_name(study_name)
+        return self._study_ids[study_name]
+
+    def delete_study(self, study_id: int) -> None:
+        """Deletes a study with its trials."""
+        self._study_ids = {name: known for name, known in self._study_ids.items() if known != study_id}
+        super().delete_study(study_id)
+
+    def ended(self, study_id: int, known: int) -> list[FrozenTrial]:
+        """What has ended, in the order in which this object has heard of it, without the first `known` ones."""
+        self._read_trials_from_remote_storage(study_id)
+        with self._lock:
+            return list(itertools.islice(self._ended[study_id].values(), known, None))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials in the order of their numbers."""
+        self._read_trials_from_remote_storage(study_id)
+        with self._lock:
+            trials = self._studies[study_id].trials
+            found = [trials[number] for number in sorted(trials)]
+        if states is not None:
+            found = [trial for trial in found if trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def _add_trials_to_cache(self, study_id: int, trials: list[FrozenTrial]) -> None:
+        super()._add_trials_to_cache(study_id, trials)
+        self._ended[study_id].update({trial.number: trial for trial in trials if trial.state.is_finished()})
+
+
+def _trials(connection: sqlalchemy.Connection, wanted: sqlalchemy.ColumnElement[bool]) -> list[FrozenTrial]:
+    """The trials that fulfil a condition, in the order of their ids.
+
+    The rows of the trials are read first: what belongs to one that has ended is complete by then.
+    """
+    columns = (
+        TRIALS.c.trial_id,
+        TRIALS.c.number,
+        TRIALS.c.state,
+        TRIALS.c.datetime_start,
+        TRIALS.c.datetime_complete,
+    )
+    rows = connection.execute(sqlalchemy.select(*columns).where(wanted).order_by(TRIALS.c.trial_id)).all()
+    if not rows:
+        return []
+    ids = [row[0] for row in rows]
+    # A study that is opened again has thousands of trials: then the rows of the whole database are gone through once.
+    some, given = (_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL, {})
+
+    def children(table: Any) -> dict[int, list[Any]]:
+        found: dict[int, list[Any]] = {trial_id: [] for trial_id in ids}
+        for trial_id, *rest in connection.execute(some[table], given):
+            if trial_id in found:
+                found[trial_id].append(rest)
+        return found
+
+    params, values, reports = children(PARAMS), children(VALUES), children(REPORTS)
+    attributes, of_samplers = children(USER_ATTRIBUTES), children(SYSTEM_ATTRIBUTES)
+    value, report = models.TrialValueModel, models.TrialIntermediateValueModel
+    return [
+        FrozenTrial(
+            number=number,
+            state=state,
+            value=None,
+            values=[value.stored_repr_to_value(one, kind) for _, one, kind in sorted(values[trial_id])] or None,
+            datetime_start=_local(start),
+            datetime_complete=_local(complete),
+            params={name: _distribution(text).to_external_repr(one) for name, one, text in params[trial_id]},
+            distributions={name: _distribution(text) for name, _, text in params[trial_id]},
+            user_attrs={key: json.loads(text) for key, text in attributes[trial_id]},
+            system_attrs={key: json.loads(text) for key, text in of_samplers[trial_id]},
+            intermediate_values={
+                step: report.stored_repr_to_intermediate_value(one, kind) for step, one, kind in reports[trial_id]
+            },
+            trial_id=trial_id,
+        )
+        for trial_id, number, state, start, complete in rows
+    ]
+
+
+@lru_cache(maxsize=10_000)
+def _distribution(text: str) -> distributions.BaseDistribution:
+    return distributions.json_to_distribution(text)
+
+
+def _local(utc: datetime | None) -> datetime | None:
+    """Optuna keeps times in UTC and gives them in local time, both without a zone."""
+    return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
