@@ -25,9 +25,9 @@ import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -137,16 +137,15 @@ class Crowd:
     def run(self, told: Any) -> None:
         """Simulates, and tells when trials ended."""
         with tempfile.TemporaryDirectory() as folder:
-            threads = [
-                threading.Thread(
-                    target=self._tracked if self._given.tracking else self._untracked, args=(Path(folder) / str(k),)
-                )
-                for k in range(self._given.workers)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            work = self._tracked if self._given.tracking else self._untracked
+            with ThreadPoolExecutor(self._given.workers) as threads:
+                running = [threads.submit(work, Path(folder) / str(k)) for k in range(self._given.workers)]
+                try:
+                    for one in as_completed(running):
+                        one.result()
+                except BaseException:
+                    self._gate.abort()  # the others wait for nobody
+                    raise
         told.put(self._ends.moments)
 
     def _tracked(self, spool: Path) -> None:
@@ -179,11 +178,12 @@ class Crowd:
 
 
 def a_trial(ledger: Ledger, took: dict[str, list[float]], seconds: float) -> None:
-    """One trial without tracking; `took` gets the milliseconds of each question."""
+    """One trial without tracking; `took` gets the milliseconds of each question, and of this process's processor."""
 
     def timed(name: str, asks: Any, *arguments: Any) -> Any:
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), time.process_time()
         answer = asks(*arguments)
+        took.setdefault(f"{name}_processor", []).append((time.process_time() - spent) * 1000)
         took.setdefault(name, []).append((time.perf_counter() - begun) * 1000)
         return answer
 
@@ -238,7 +238,9 @@ def simulate(database: Database, workers: int, seconds: float, with_tracking: bo
         run = store.open_study(study_info(spec, ledger.name, ledger.name), spec.name, Path(folder))
         run.flush()
         given = Simulation(ledger.name, ledger_url, tracking_url if with_tracking else None, run.run_id, 0, seconds)
+        before = [database.bytes_of(url) for url in (ledger_url, tracking_url)]
         moments, window, spent = crowds(database, given, workers)
+        grown = [database.bytes_of(url) - size for url, size in zip((ledger_url, tracking_url), before, strict=True)]
     done = sum(window[0] <= moment < window[1] for moment in moments)
     rate = done / (window[1] - window[0])
     ideal = workers / TRIAL_SECONDS
@@ -250,8 +252,8 @@ def simulate(database: Database, workers: int, seconds: float, with_tracking: bo
         "share_of_ideal": round(rate / ideal, 4),
         "processor_ms_a_trial": {part: round(ms * 1000 / max(done, 1), 2) for part, ms in spent.items()},
         "kilobytes_a_trial": {
-            "ledger": round(database.bytes_of(ledger_url) / 1000 / max(len(moments), 1), 1),
-            "tracking": round(database.bytes_of(tracking_url) / 1000 / max(len(moments), 1), 1),
+            part: round(size / 1000 / max(len(moments), 1), 1)
+            for part, size in zip(("ledger", "tracking"), grown, strict=True)
         },
         "load_before": round(psutil.getloadavg()[0], 1),
     }
@@ -284,7 +286,7 @@ def crowds(
     begun, before = time.monotonic(), spent()
     time.sleep(given.seconds)
     ended, after = time.monotonic(), spent()
-    moments = [moment for _ in crowd for moment in told.get()]
+    moments = [moment for _ in crowd for moment in told.get(timeout=60)]  # empty where a worker has failed: seen above
     for process in crowd:
         process.join()
     return moments, (begun, ended), {part: after[part] - before[part] for part in after}

@@ -123,7 +123,9 @@ def test_a_node_is_lost_in_the_middle(tmp_path: Path, home: Path, cluster: Clust
             process.kill()
 
         assert leader.ends() == 0, leader.errors
-        assert "was killed with its node" in leader.errors + leader.output
+        assert "was killed, since its node" in leader.errors + leader.output
+    # All nodes share this home: what the lost one had not sent waits there, and nobody has taken its place to send it.
+    command("doctor", "--fix", "--home", home)
     all_complete(home, 8)
 
 
@@ -157,7 +159,7 @@ def test_a_study_is_submitted_as_a_job(tmp_path: Path, home: Path, cluster: Clus
     arguments = run(study_file(tmp_path, 3), home, 2, "--ray-address", "auto")
     job = [RAY, "job", "submit", f"--address=http://127.0.0.1:{cluster.dashboard}", "--", *study_command(*arguments)]
     with started(job, tmp_path / "job", **SETTINGS) as submitted:
-        assert submitted.ends() == 0, submitted.output + submitted.errors
+        assert submitted.ends(240.0) == 0, submitted.output + submitted.errors
     all_complete(home, 3)
 
 
@@ -167,7 +169,7 @@ def test_what_a_lost_node_had_not_sent_is_made_good_from_the_ledger(tmp_path: Pa
     away = tmp_path / "node"
     lead = study_command(*run(study_file(tmp_path, 2), home, 0)[:-2])
     with started(lead, tmp_path / "leader") as leader:
-        until("the study is open", lambda: "tiny" in [study.name for study in tunetrack.list_studies(home)])
+        until("the study is open", lambda: "tiny" in [study["name"] for study in tunetrack.list_studies(home)])
         ledger = f"sqlite:///{home / 'ledger.db'}"
         unreachable = f"http://127.0.0.1:{free_port()}"
         join = study_command("worker", "tiny", "--ledger", ledger, "--tracking-uri", unreachable, "--home", away)

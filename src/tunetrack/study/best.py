@@ -15,12 +15,13 @@ from tunetrack.tracking import (
     ModelRequest,
     StudyRun,
     TrackingStore,
+    has_artifact,
     log_run_metrics,
     read_artifact,
     trial_runs,
 )
 
-__all__ = ["crown", "log_look"]
+__all__ = ["crown", "log_look", "weights_are_kept"]
 
 #: Images in the model's input example; one image would freeze the exported batch size.
 EXAMPLE_IMAGES = 4
@@ -59,6 +60,15 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
     return HeldOut(
         best.number, evaluation.accuracy, evaluation.loss, evaluation.group_metrics("test"), at=round(time.time(), 3)
     )
+
+
+def weights_are_kept(best: StudyTrial, store: TrackingStore, run: StudyRun) -> bool:
+    """Whether the best trial's weights are in MLflow: not where a node was lost with them before it had sent them.
+
+    Raises:
+        TrackingError: the store cannot be read.
+    """
+    return has_artifact(store, _trained_run(best, store, run), File.WEIGHTS)
 
 
 def log_look(look: HeldOut, best: StudyTrial, store: TrackingStore, run: StudyRun) -> None:

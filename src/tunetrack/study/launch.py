@@ -15,7 +15,7 @@ from tunetrack.ledger import Ledger, latest_name
 from tunetrack.spec import StudySpec
 from tunetrack.spec.imports import imported_models
 from tunetrack.study.alone import alone
-from tunetrack.study.best import crown, log_look
+from tunetrack.study.best import crown, log_look, weights_are_kept
 from tunetrack.study.bulletin import Bulletin, Ranking
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
@@ -268,7 +268,12 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
     # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
-    if ledger.attributes().get("crowned") != best.number:
+    if not weights_are_kept(best, store, run):
+        worker.progress.note(
+            f"the weights of the best trial, {best.number}, were lost with the machine that had them, so it has no "
+            "model and no test accuracy; `tunetrack train` trains its configuration once more"
+        )
+    elif ledger.attributes().get("crowned") != best.number:
         look = result.test or crown(worker.spec, best, store, run, worker.sets)
         if look is None:
             worker.progress.note("validation takes the whole official test set, so the best trial has no test accuracy")

@@ -6,7 +6,7 @@ from tunetrack.tracking.artifacts import TrialArtifacts
 from tunetrack.tracking.audit import TrialRunRow, delete_run, study_status, study_trials
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
-from tunetrack.tracking.lookups import log_run_metrics, read_artifact, trial_runs, write_artifact
+from tunetrack.tracking.lookups import has_artifact, log_run_metrics, read_artifact, trial_runs, write_artifact
 from tunetrack.tracking.models import ModelRequest, NeuralNetwork
 from tunetrack.tracking.names import RUN_STATUS, File, RunKind, RunStatus, StudyState, Tag, objective_metric
 from tunetrack.tracking.queries import (
@@ -54,6 +54,7 @@ __all__ = [
     "as_stored",
     "connect",
     "delete_run",
+    "has_artifact",
     "list_studies",
     "log_run_metrics",
     "objective_metric",

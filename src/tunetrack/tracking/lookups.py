@@ -18,6 +18,7 @@ from tunetrack.tracking.store import TrackingStore
 __all__ = [
     "RUNS_PAGE",
     "download",
+    "has_artifact",
     "log_run_metrics",
     "read_artifact",
     "runs_with_tags",
@@ -78,6 +79,18 @@ def read_artifact(store: TrackingStore, run_id: str, name: str) -> bytes:
     with translated(f"read {name} of run {run_id}", store.uri):
         location = store.client.get_run(run_id).info.artifact_uri
         return download(get_artifact_repository(location, tracking_uri=store.uri), name, store.calls.scratch)
+
+
+def has_artifact(store: TrackingStore, run_id: str, name: str) -> bool:
+    """Whether a run has a file of this name at the top of its artifacts.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"list the artifacts of run {run_id}", store.uri):
+        location = store.client.get_run(run_id).info.artifact_uri
+        found = get_artifact_repository(location, tracking_uri=store.uri).list_artifacts()
+        return name in {file.path for file in found}
 
 
 def download(repository: Any, name: str, scratch_root: Path | None = None) -> bytes:

@@ -286,7 +286,7 @@ class _RayWorker:
         except errors.OutOfMemoryError:
             return "killed by Ray, since its node was out of memory"
         except errors.ActorUnavailableError:  # the broken connection is known before the cluster misses the node
-            end = "killed, since it was cut off from the cluster"
+            end = f"killed, since its node {self.name.partition(':')[0]} was lost or cut off"
             return self._with_node() or (end if self._patience_is_over() else None)
         except errors.RayActorError as error:
             return self._with_node() or _first_words(str(error))
@@ -299,7 +299,7 @@ class _RayWorker:
     def _with_node(self) -> str:
         """How it ended, where that was with its node; else nothing."""
         nodes = [node for node in self._ray.nodes() if node["NodeID"] == self.node and not node["Alive"]]
-        return f"killed with its node {nodes[0]['NodeManagerHostname']}, which was lost" if nodes else ""
+        return f"killed, since its node {nodes[0]['NodeManagerHostname']} was lost" if nodes else ""
 
 
 @contextmanager
