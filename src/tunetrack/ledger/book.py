@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -70,6 +71,21 @@ class StudyBook:
         """
         with self._working():
             return self._claims.workers()
+
+    def may_be_sending(self, numbers: Collection[int], other_hosts: bool) -> bool:
+        """Whether some of these trials were ended by another process that may still live.
+
+        Such a process may still be on its way with what it wants to say of them elsewhere.
+
+        Args:
+            numbers: of trials.
+            other_hosts: whether there may be such a process on another host, which cannot be looked at from here.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        with self._working():
+            return self._claims.may_be_sending(numbers, other_hosts)
 
     def changes(self) -> tuple[Change, ...]:
         """How the study file was changed since the study began, in the order in which that was accepted.

@@ -12,7 +12,7 @@ So a trial that is RUNNING always names a worker, and when that one is gone `rec
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,8 @@ from tunetrack.spec.space import SearchSpace
 
 __all__ = ["Claims"]
 
+
+_FINISHED = tuple(state for state in TrialState if state.is_finished())
 
 #: A worker that is looked at a second time has had so many times `RENEW_SECONDS` for a sign of life.
 _SECOND_LOOK = 1.5
@@ -229,6 +231,13 @@ class Claims:
             )
             for trial, worker in known
         )
+
+    def may_be_sending(self, numbers: Collection[int], other_hosts: bool) -> bool:
+        """Whether a process other than this one has ended one of these trials, and may still live."""
+        ended = self._storage.get_all_trials(self._study_id, deepcopy=False, states=_FINISHED)
+        workers = (trial.user_attrs.get(WORKER) for trial in ended if trial.number in numbers)
+        lives = {is_alive(worker) for worker in workers if worker is not None}
+        return True in lives or (other_hosts and None in lives)
 
     def _running(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))

@@ -21,7 +21,7 @@ from tunetrack.study.data import ResidentSets
 from tunetrack.study.outcome import in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
-from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend
+from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend, send_leftovers
 from tunetrack.study.result import StudyResult
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
@@ -37,6 +37,9 @@ _logger = logging.getLogger(__name__)
 
 #: How long the end of a study waits for a tracking store that is away.
 SETTLE_SECONDS = 600.0
+#: How long it waits for workers that have joined the study from elsewhere, and may still be sending.
+JOINED_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 #: How long a study that is being stopped tries to write its last words.
 LEAVE_SECONDS = 4.0
 #: The same where several workers had to leave before.
@@ -254,10 +257,7 @@ def _job(ledger: Ledger, place: Place, plan: CrewPlan) -> WorkerJob:
 
 def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, report: bool) -> StudyResult:
     ledger, run = worker.ledger, worker.run
-    _settle(worker, place)
-    if found := compare(ledger, store, run.run_id, live=True):
-        mend(found, ledger, store, run)
-        _settle(worker, place)
+    _agree(worker, store, place)
     clear_leftovers(place, ledger)
     result = read_result(ledger, store, place)
     bulletin.rank(result)
@@ -286,6 +286,24 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
     run.finish(StudyState.COMPLETE, in_words(result), best.number, report)
     _settle(worker, place)
     return result
+
+
+def _agree(worker: Worker, store: TrackingStore, place: Place) -> None:
+    """Brings MLflow into line with the ledger, after whoever has joined the study had time to send what it has."""
+    ledger, run = worker.ledger, worker.run
+    _settle(worker, place)
+    deadline = time.monotonic() + JOINED_SECONDS
+    while found := compare(ledger, store, run.run_id, live=True):
+        trials = {difference.trial for difference in found if difference.trial is not None}
+        if time.monotonic() > deadline or not ledger.may_be_sending(trials, not place.is_own_ledger):
+            break
+        worker.stop.check()
+        time.sleep(_LOOK_SECONDS)
+    if send_leftovers(place, ledger, worker.progress.note):
+        found = compare(ledger, store, run.run_id, live=True)
+    if found:
+        mend(found, ledger, store, run)
+        _settle(worker, place)
 
 
 def _settle(worker: Worker, place: Place) -> None:

@@ -25,7 +25,20 @@ from tunetrack.tracking import (
     study_trials,
 )
 
-__all__ = ["ENDED", "begin_anew", "clear_leftovers", "compare", "mend", "repair", "waiting_bytes", "write_end"]
+__all__ = [
+    "ENDED",
+    "begin_anew",
+    "clear_leftovers",
+    "compare",
+    "mend",
+    "repair",
+    "send_leftovers",
+    "waiting_bytes",
+    "write_end",
+]
+
+#: How long what dead workers have left is sent; what is then left waits for `doctor --fix`, or for a resumed study.
+LEFTOVER_SECONDS = 60.0
 
 #: States that do not change any more.
 ENDED = frozenset(TrialState) - {TrialState.RUNNING, TrialState.KILLED}
@@ -66,6 +79,25 @@ def repair(place: Place, ledger: Ledger, told: Callable[[str], None] = lambda te
         run.flush()
         clear_leftovers(place, ledger)
         return compare(ledger, store, run_id)
+
+
+def send_leftovers(place: Place, ledger: Ledger, told: Callable[[str], None]) -> bool:
+    """Sends what workers of this home have left that have died since, and after whom nobody came.
+
+    Returns:
+        Whether there may have been something.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+        TrackingError: the tracking address cannot be used.
+    """
+    if len(list((place.spool / ledger.name).glob("*.log"))) <= 1:  # this process's own
+        return False
+    finished = frozenset(record.number for record in ledger.trials() if record.state in ENDED)
+    with connect(place.tracking, must_answer=False) as store:
+        store.use_spool(place.spool / ledger.name, finished.__contains__, told)
+        store.flush(LEFTOVER_SECONDS)
+    return True
 
 
 def waiting_bytes(place: Place, name: str) -> int:
