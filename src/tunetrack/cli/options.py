@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tunetrack.errors import masked
 from tunetrack.study.place import DEFAULT_HOME, Place
 
 __all__ = [
@@ -36,6 +37,9 @@ RUN_ID = "MLFLOW_RUN_ID"
 
 #: Names the ledger; a password in it is better kept there than in a command line, which others can read.
 LEDGER = "TUNETRACK_LEDGER"
+
+#: Where MLflow's clients find their store.
+TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -127,11 +131,18 @@ class Workers(click.ParamType[Any]):
 
 
 def place_options(place: Place) -> list[str]:
-    """The options that say where a study is; none where it is at the default place, or the environment says it."""
+    """The options that say where a study is; none where it is at the default place.
+
+    An address that the environment gives is left to it where it holds a password. Without one it is named all the same:
+    `mlflow run` sets MLFLOW_TRACKING_URI for its command alone, and these options are shown to people, too.
+    """
     ledger = place.ledger_url if place.ledger_url != os.environ.get(LEDGER) else None
+    tracking = place.tracking_uri
+    if tracking is not None and tracking == os.environ.get(TRACKING_URI) and masked(tracking) != tracking:
+        tracking = None
     return [
         *([] if place.home == DEFAULT_HOME else ["--home", str(place.home)]),
-        *(["--tracking-uri", place.tracking_uri] if place.tracking_uri else []),
+        *(["--tracking-uri", tracking] if tracking else []),
         *(["--ledger", ledger] if ledger else []),
     ]
 
@@ -166,7 +177,7 @@ home: Decorator = click.option(
 )
 tracking_uri: Decorator = click.option(
     "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
+    envvar=TRACKING_URI,
     default=None,
     help="Where the runs go: sqlite:///…, http://…, postgresql://…  [default: a database in --home]",
 )
@@ -212,7 +223,7 @@ backend_store_uri: Decorator = click.option(
     "--backend-store-uri",
     "--tracking-uri",
     "tracking_uri",
-    envvar="MLFLOW_TRACKING_URI",
+    envvar=TRACKING_URI,
     default=None,
     help="The database: sqlite:///…, postgresql://…  [default: a database in --home]",
 )

@@ -55,6 +55,12 @@ def test_the_place_is_handed_on_but_not_what_the_environment_says(monkeypatch: p
     assert place_options(Place()) == []
 
 
+def test_a_password_of_the_environment_stays_out_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address, shown in (("http://tracking:5000", True), ("postgresql://me:secret@host/runs", False)):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert place_options(Place(tracking_uri=address)) == (["--tracking-uri", address] if shown else [])
+
+
 def test_one_worker_is_this_process(tmp_path: Path) -> None:
     assert crew_fields(Place(tmp_path)) == {"threads": None}
     assert crew_fields(Place(tmp_path), 1, threads=2) == {"threads": 2}
