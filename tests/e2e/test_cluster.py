@@ -100,6 +100,7 @@ def test_workers_share_postgresql_and_artifacts_lie_on_s3(
         check_pages(server.base_url, result.run_id, trials=4)
 
 
+@pytest.mark.slow
 def test_server_hands_artifacts_on_to_s3(postgres_tracking: str, object_store: ObjectStore, tmp_path: Path) -> None:
     """Who runs the study knows the server alone."""
     study = write_study(tmp_path / "study.yaml", tiny(budget={"trials": 2}))

@@ -138,6 +138,7 @@ def test_a_study_whose_worker_is_killed_goes_on_by_itself(
     compare(tunetrack.load_study("tiny", home), uninterrupted, home)
 
 
+@pytest.mark.slow
 def test_a_study_whose_supervisor_is_killed_ends_and_goes_on_with_resume(
     uninterrupted: tuple[tunetrack.StudyResult, Path], tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_signal_before_the_study_begins(home: Path, tmp_path: Path) -> None:
     until("the run is marked", lambda: statuses(home) == {"none": ["KILLED"]}, GONE_SECONDS)
 
 
+@pytest.mark.slow
 def test_resume_entry_point(home: Path, tmp_path: Path) -> None:
     tunetrack.run_study(write_study(tmp_path / "tiny.yaml", tiny(budget={"trials": 1})), home=home)
     ran = mlflow_run(home, "-e", "resume", "-P", "study=tiny", "-P", "trials=2", "-P", f"home={home}")

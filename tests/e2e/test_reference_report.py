@@ -52,6 +52,7 @@ def rows_under(page: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_page_holds_what_the_trials_measured(home: Path, tmp_path: Path) -> None:
     result = tunetrack.run_study(grid(), home=home)
     ours = {(t.params["optimizer.lr"], t.params["model.head.0"]): t for t in result.trials}

@@ -21,7 +21,8 @@ from tunetrack.study.place import Place
 EPOCHS = 400
 
 
-@pytest.mark.parametrize("how", ["frozen", pytest.param("stopped", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
 def test_ends_in_time_and_is_sent_at_the_next_start(how: str, tmp_path: Path, database_template: Path) -> None:
     home, served = tmp_path / "home", tmp_path / "served"
     served.mkdir()

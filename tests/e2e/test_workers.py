@@ -97,6 +97,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_run_again(home: Path, tmp_pat
     assert "epoch 2: validation accuracy" in text
 
 
+@pytest.mark.slow
 def test_a_killed_leader_is_started_again_with_as_many_workers(home: Path, tmp_path: Path) -> None:
     with running(home, tmp_path) as process:
         first = family_of(process)[1:]

@@ -102,12 +102,12 @@ def _plain(fault: Fault, mark: Path) -> dict[str, object]:
 _LEDGER = "tunetrack.ledger.ledger:Ledger"
 _CLAIMS = "tunetrack.ledger.claims:Claims"
 _CHANGE = "tunetrack.ledger.leases:_DatabaseChange"
+_LEASES = "tunetrack.ledger.leases:_DatabaseLeases"
 _SPOOL = "tunetrack.tracking.sending.spool_file:SpoolFile"
 _TRIAL = "tunetrack.tracking.trial_run"
 _CHECKPOINT = "tunetrack.training.checkpoint"
 _RUNS = "tunetrack.tracking.runs"
 # Where the libraries write: a failure that is raised there takes the way of a real one.
-_OPTUNA = "optuna.storages._rdb.storage:RDBStorage"
 _MLFLOW = "mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore"
 _ARTIFACTS = "mlflow.store.artifact.local_artifact_repo:LocalArtifactRepository"
 
@@ -134,10 +134,10 @@ CASES: tuple[Case, ...] = (
     *_kills("tunetrack.tracking.store:TrackingStore.open_study", 1),
     *_kills("tunetrack.tracking.views:write_view", 1),
     # a trial is proposed
-    *_kills(f"{_CLAIMS}._take_new", 3),
+    *_kills(f"{_LEASES}.add", 3),
     *_kills("tunetrack.ledger.distributions:suggest_config", 3),
     *_kills("tunetrack.ledger.leased:LeasedStorage.write", 3),
-    *_errors(f"{_OPTUNA}._create_new_trial", 3, "engine locked, disk full"),
+    *_errors(f"{_LEASES}.add", 3, "engine locked, disk full"),
     *_errors("tunetrack.ledger.distributions:suggest_config", 3, "memory"),
     # a trial trains
     *_kills(f"{_MLFLOW}.create_run", 4),
@@ -179,7 +179,7 @@ CASES: tuple[Case, ...] = (
     *_kills(f"{_RUNS}:StudyRun.killed", 1, "stop"),
     *_kills(f"{_LEDGER}.reclaim", 1, "resume"),
     *_kills(f"{_CLAIMS}._bury", 1, "resume"),
-    *_kills(f"{_CLAIMS}._take_again", 1, "resume"),
+    *_kills(f"{_LEASES}.take", 1, "resume"),
     *_kills("tunetrack.tracking.sending.sources:DeadSpool._decide", 1, "resume"),
     *_kills("tunetrack.training.fitting:Fit.resume", 1, "resume"),
     # what is wrong with a trial itself ends that trial alone

@@ -37,8 +37,8 @@ def test_the_file_holds_the_study_and_its_best_trials(store: TrackingStore, tmp_
     assert facts["start"] == f"/tunetrack{start}"
     assert facts["compared"] == [1, 0]
     assert single.left_out == ()
-    below = ("", "/compare", "/history", "/compare/confusion", "/compare/weights", "/trials/1", "/trials/0")
-    assert set(found) == {*(start + each for each in below), f"{start}/compare/images?a=0&b=1", f"{start}/images.png"}
+    compared = ("/compare", "/compare/confusion", "/compare/models", "/compare/weights", "/compare/images?a=0&b=1")
+    assert set(found) == {start + each for each in ("", "/history", "/trials/1", "/trials/0", "/images.png", *compared)}
     assert found[start]["trials"]["number"] == [0, 1, 2, 3, 4, 5]
     assert [row["number"] for row in found[f"{start}/compare"]["trials"]] == [1, 0]
     assert found[f"{start}/trials/1"]["weights"]["histogram"] is not None

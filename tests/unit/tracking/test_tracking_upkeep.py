@@ -76,7 +76,8 @@ def test_a_database_that_is_being_written_is_left_alone(store: TrackingStore, ur
 
 
 def test_a_server_is_not_asked() -> None:
-    assert analyze(TrackingStore(lambda: pytest.fail("opened"), "http://127.0.0.1:1")).skipped == "only SQLite needs it"
+    skipped = analyze(TrackingStore(lambda: pytest.fail("opened"), "http://127.0.0.1:1")).skipped
+    assert skipped.startswith("only SQLite needs it")
     assert analyze(TrackingStore(lambda: pytest.fail("opened"), "postgresql://h/n")).skipped == "only SQLite needs it"
 
 
