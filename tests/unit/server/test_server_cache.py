@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,10 +86,22 @@ class Clock:
         return self.now
 
 
-def test_a_study_is_looked_at_once_a_second(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, asked = Clock(), []
-    reader = pages.app.state.looks.reader
-    looks = Looks(reader, clock)
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def looks(pages: Pages, clock: Clock) -> Iterator[Looks]:
+    found = Looks(pages.app.state.looks.reader, clock)
+    yield found
+    found._once.close()  # its threads alone: the reader is every test's
+
+
+def test_a_study_is_looked_at_once_a_second(
+    pages: Pages, looks: Looks, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, reader = [], looks.reader
     table = reader.table
     monkeypatch.setattr(reader, "table", lambda study: asked.append(study) or table(study))
     study = pages.study.run_id
@@ -101,10 +114,7 @@ def test_a_study_is_looked_at_once_a_second(pages: Pages, monkeypatch: pytest.Mo
         asyncio.run(looks.study("0" * 32))
 
 
-def test_what_took_long_is_not_computed_again_at_once(pages: Pages) -> None:
-    clock = Clock()
-    looks = Looks(pages.app.state.looks.reader, clock)
-
+def test_what_took_long_is_not_computed_again_at_once(looks: Looks, clock: Clock) -> None:
     def compute(text: str) -> Body:
         clock.now += 2.0
         return json_body(text)

@@ -90,6 +90,7 @@ class Crew:
                 for handle, how in self._gone():
                     self._replace(handle, how)
                 self._look_around()
+            self._look_around(now=True)
         except BaseException:
             self._leave()
             raise
@@ -179,12 +180,11 @@ class Crew:
         self._lead.progress.trial_finished(record.number, outcome)
         self._lead.after_trial()
 
-    def _look_around(self) -> None:
+    def _look_around(self, now: bool = False) -> None:
         """Shows the trials of workers that others have started, and takes back those of the dead among them."""
-        now = time.monotonic()
-        if now < self._look_at:
+        if time.monotonic() < self._look_at and not now:
             return
-        self._look_at = now + LOOK_SECONDS
+        self._look_at = time.monotonic() + LOOK_SECONDS
         if not self._handles:  # else they do
             self._lead.take_back()
         own = set(self._busy.values())
