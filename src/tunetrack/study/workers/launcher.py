@@ -9,13 +9,18 @@ with LocalLauncher(folder_of_logs) as launcher:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from tunetrack.study.workers.job import WorkerJob
 
-__all__ = ["INTERRUPTED", "Event", "Launcher", "WorkerHandle"]
+__all__ = ["INTERRUPTED", "Event", "Launcher", "WorkerHandle", "end_of_log"]
+
+#: So much of a log is given, its end; more is in the file.
+LOG_BYTES = 2**20
 
 #: How a worker has ended that was told to stop, and did.
 INTERRUPTED = "interrupted"
@@ -83,3 +88,15 @@ class Launcher(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def end_of_log(path: Path | None) -> bytes | None:
+    """The last part of a worker's log; None where there is no such file."""
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+            return file.read()
+    except OSError:
+        return None

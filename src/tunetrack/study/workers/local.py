@@ -29,7 +29,7 @@ from tunetrack.study.stopping import StopSignals
 from tunetrack.study.tracked import worker_name
 from tunetrack.study.workers.job import WorkerJob
 from tunetrack.study.workers.join import join
-from tunetrack.study.workers.launcher import INTERRUPTED, Event, WorkerHandle
+from tunetrack.study.workers.launcher import INTERRUPTED, Event, WorkerHandle, end_of_log
 
 __all__ = ["LocalLauncher", "keep_log"]
 
@@ -42,8 +42,6 @@ EXIT_SECONDS = 9.0
 KILL_SECONDS = 2.0
 #: Time for a worker's last words to reach whoever started it.
 _LAST_WORDS_SECONDS = 2.0
-#: So much of a log is given, its end; more is in the file.
-LOG_BYTES = 2**20
 
 
 class LocalLauncher:
@@ -96,12 +94,7 @@ class LocalLauncher:
 
     def log(self, index: int) -> bytes | None:
         """See `Launcher`."""
-        try:
-            with self._files[index].open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
-                return file.read()
-        except (KeyError, OSError):
-            return None
+        return end_of_log(self._files.get(index))
 
     def __enter__(self) -> Self:
         return self

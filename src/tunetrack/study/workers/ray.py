@@ -22,8 +22,7 @@ from typing import Any, Self
 from tunetrack._version import __version__
 from tunetrack.errors import TunetrackError
 from tunetrack.study.workers.job import WorkerJob
-from tunetrack.study.workers.launcher import INTERRUPTED, Event
-from tunetrack.study.workers.local import LOG_BYTES
+from tunetrack.study.workers.launcher import INTERRUPTED, Event, end_of_log
 from tunetrack.study.workers.ray_board import Board, Note, Printed, Seated
 from tunetrack.study.workers.ray_seat import Seat
 
@@ -128,12 +127,7 @@ class RayLauncher:
 
     def log(self, index: int) -> bytes | None:
         """What the workers of this index have printed; of a killed one the last second may be missing."""
-        try:
-            with self._files[index].open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
-                return file.read()
-        except (KeyError, OSError):
-            return None
+        return end_of_log(self._files.get(index))
 
     def _connect(self) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
