@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import psutil
 from _numbers import spread
 
 from tunetrack import run_study
-from tunetrack.api.crews import crew_fields
+from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.studies import launch_study
 from tunetrack.api.study_files import load_study_file
 from tunetrack.ledger import Ledger
@@ -119,8 +120,12 @@ def one_study(options: argparse.Namespace) -> dict[str, Any]:
             study(options.data_dir, options.train, options.epochs), {"budget.trials": options.trials}
         )
         place = Place(Path(home))
-        crew = {"crew": CrewPlan(1, LocalLauncher(place.logs))} if options.led else crew_fields(place, options.workers)
-        launch_study(spec, Launch(place, progress=clock, **({"threads": 1} | crew)))
+        wanted = Launch(place, progress=clock)
+        if options.led:
+            wanted = replace(wanted, crew=CrewPlan(1, LocalLauncher(place.logs)))
+        else:
+            wanted = with_workers(wanted, Workers(options.workers, threads=1))
+        launch_study(spec, wanted)
     return {
         "trials_an_hour": options.trials / (clock.last - clock.first) * 3600,
         "trials_an_hour_as_a_whole": options.trials / (time.perf_counter() - begin) * 3600,

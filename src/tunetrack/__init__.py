@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunetrack._version import __version__
 
 if TYPE_CHECKING:
+    from tunetrack.api.crews import Workers
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
     from tunetrack.api.reading import StudyResult, load_study
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StudyResult",
+    "Workers",
     "__version__",
     "hyperopt_objective",
     "list_studies",
@@ -31,6 +33,7 @@ __all__ = [
 #: Where each name is found when it is first used.
 _MODULES = {
     "StudyResult": "tunetrack.api.reading",
+    "Workers": "tunetrack.api.crews",
     "hyperopt_objective": "tunetrack.api.objectives",
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",

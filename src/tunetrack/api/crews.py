@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tunetrack import training
 from tunetrack.api.reading import place_of
 from tunetrack.errors import Problem, SpecError
+from tunetrack.study.launch import Launch
 from tunetrack.study.outcome import read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
@@ -20,48 +21,52 @@ from tunetrack.study.workers.launcher import Launcher
 from tunetrack.study.workers.local import LocalLauncher
 from tunetrack.study.workers.ray import RayLauncher
 
-__all__ = ["LAUNCHERS", "crew_fields", "join_study"]
+__all__ = ["LAUNCHERS", "Workers", "join_study", "with_workers"]
 
 LAUNCHERS = ("local", "ray")
 
 
-def crew_fields(
-    place: Place,
-    workers: int | str = 1,
-    launcher: str = "local",
-    ray_address: str | None = None,
-    threads: int | None = None,
-    gpus_per_trial: float | None = None,
-) -> dict[str, Any]:
-    """The fields of a `Launch` that say how many workers run a study, and where.
+@dataclass(frozen=True)
+class Workers:
+    """How many workers run a study, and where.
 
-    Args:
-        place: where the study is.
+    Attributes:
         workers: how many processes; 1: the calling one alone, unless Ray shall place it; 0: those that others start;
             ``auto``: as many as the GPUs allow, or where there are none, the cores.
         launcher: ``local`` or ``ray``.
         ray_address: the cluster; None starts a Ray on this machine.
         threads: CPU threads of each worker; default: the cores, shared out.
         gpus_per_trial: share of a GPU of each worker, above 0 and at most 1; default: none is set aside.
+    """
+
+    workers: int | str = 1
+    launcher: str = "local"
+    ray_address: str | None = None
+    threads: int | None = None
+    gpus_per_trial: float | None = None
+
+
+def with_workers(wanted: Launch, workers: Workers) -> Launch:
+    """The launch with as many workers.
 
     Raises:
-        SpecError: a value is none of these.
+        SpecError: a value is none of those that `Workers` allows.
         TunetrackError: the workers' process cannot be started.
     """
-    problems = _problems(workers, launcher, ray_address, threads, gpus_per_trial)
+    problems = _problems(workers)
     if problems:
         raise SpecError(problems)
-    gpus, cores = gpus_per_trial or 0.0, _cores()
-    count = _automatic(cores, threads or 1, gpus) if isinstance(workers, str) else workers
-    if count == 1 and launcher == "local":
-        return {"threads": threads}
+    gpus, cores, threads = workers.gpus_per_trial or 0.0, _cores(), workers.threads
+    count = workers.workers if isinstance(workers.workers, int) else _automatic(cores, threads or 1, gpus)
+    if count == 1 and workers.launcher == "local":
+        return replace(wanted, threads=threads)
     share = threads or max(1, cores // max(1, count))
     starts: Launcher
-    if launcher == "ray":
-        starts = RayLauncher(place.logs, ray_address, cpus=max(cores, count * share))
+    if workers.launcher == "ray":
+        starts = RayLauncher(wanted.place.logs, workers.ray_address, cpus=max(cores, count * share))
     else:
-        starts = LocalLauncher(place.logs)
-    return {"crew": CrewPlan(count, starts, share, gpus)}
+        starts = LocalLauncher(wanted.place.logs)
+    return replace(wanted, crew=CrewPlan(count, starts, share, gpus))
 
 
 def join_study(
@@ -113,18 +118,19 @@ def _cores() -> int:
     return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
-def _problems(
-    workers: int | str, launcher: str, ray_address: str | None, threads: int | None, gpus: float | None
-) -> list[Problem]:
+def _problems(asked: Workers) -> list[Problem]:
     found = []
+    workers, threads, gpus = asked.workers, asked.threads, asked.gpus_per_trial
     if workers != "auto" and not (isinstance(workers, int) and workers >= 0):
         found.append(Problem("workers", "a number from 0, or auto", repr(workers)))
-    elif workers == "auto" and ray_address is not None:
+    elif workers == "auto" and asked.ray_address is not None:
         found.append(Problem("workers", "a number: auto counts this machine, not the cluster", workers))
-    if launcher not in LAUNCHERS:
-        found.append(Problem("launcher", f"one of {', '.join(LAUNCHERS)}", repr(launcher)))
-    elif ray_address is not None and launcher != "ray":
-        found.append(Problem("ray_address", "is of use with --launcher ray alone; give both or none", ray_address))
+    if asked.launcher not in LAUNCHERS:
+        found.append(Problem("launcher", f"one of {', '.join(LAUNCHERS)}", repr(asked.launcher)))
+    elif asked.ray_address is not None and asked.launcher != "ray":
+        found.append(
+            Problem("ray_address", "is of use with --launcher ray alone; give both or none", asked.ray_address)
+        )
     if threads is not None and threads < 1:
         found.append(Problem("threads", "a number from 1", repr(threads)))
     if gpus is not None and not 0 <= gpus <= 1:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunetrack.api.crews import crew_fields
+from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.reading import place_of
 from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
@@ -31,11 +31,7 @@ def run_study(
     ledger: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    workers: int | str = 1,
-    launcher: str = "local",
-    ray_address: str | None = None,
-    threads: int | None = None,
-    gpus_per_trial: float | None = None,
+    workers: int | str | Workers = 1,
     artifacts: str | None = None,
     **overrides: Any,
 ) -> StudyResult:
@@ -48,11 +44,8 @@ def run_study(
         ledger: URL of the search state; default: a file in `home`.
         resume: go on with the latest study of this name.
         progress: told of every step; default: silent.
-        workers: how many processes train; a number, or ``auto``.
-        launcher: who starts them: ``local`` or ``ray``.
-        ray_address: the Ray cluster; default: a Ray is started on this machine.
-        threads: CPU threads of each worker; default: the cores, shared out.
-        gpus_per_trial: share of a GPU of each worker, at most 1; default: none is set aside.
+        workers: how many processes train: a number, ``auto``, or `tunetrack.Workers`, which also says where, and with
+            how many threads and GPUs.
         artifacts: folder or address, such as ``s3://bucket/path``, where a new experiment keeps its artifacts; a
             tracking server decides for itself. Default: a folder in `home`.
         **overrides: values that replace those of the study file: ``trials=5``, ``seconds=60``, ``data_dir="data"``,
@@ -67,9 +60,8 @@ def run_study(
     """
     spec = load_study_file(study, override_paths(overrides))
     place = Place(Path(home), tracking_uri, ledger)
-    crew = crew_fields(place, workers, launcher, ray_address, threads, gpus_per_trial)
-    wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts, **crew)
-    return launch_study(spec, wanted)
+    wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts)
+    return launch_study(spec, with_workers(wanted, _workers(workers)))
 
 
 def resume_study(
@@ -79,11 +71,7 @@ def resume_study(
     tracking_uri: str | None = None,
     ledger: str | None = None,
     progress: Progress | None = None,
-    workers: int | str = 1,
-    launcher: str = "local",
-    ray_address: str | None = None,
-    threads: int | None = None,
-    gpus_per_trial: float | None = None,
+    workers: int | str | Workers = 1,
     **overrides: Any,
 ) -> StudyResult:
     """Goes on with a study that was interrupted or whose budget has grown; it needs no study file.
@@ -94,7 +82,7 @@ def resume_study(
         tracking_uri: where its runs are; default: where they were written.
         ledger: URL of the search state; default: a file in `home`.
         progress: told of every step; default: silent.
-        workers, launcher, ray_address, threads, gpus_per_trial: as in `run_study`; they may be others than before.
+        workers: as in `run_study`; they may be others than before.
         **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change. They stay
             with the study: the next call needs to give them only to change them again.
 
@@ -103,8 +91,8 @@ def resume_study(
     """
     place = Place(Path(home), tracking_uri, ledger)
     spec = resume_spec(name, place, override_paths(overrides))
-    crew = crew_fields(place, workers, launcher, ray_address, threads, gpus_per_trial)
-    return launch_study(spec, Launch(place, resume=True, name=name, progress=progress or Progress(), **crew))
+    wanted = Launch(place, resume=True, name=name, progress=progress or Progress())
+    return launch_study(spec, with_workers(wanted, _workers(workers)))
 
 
 def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = None) -> StudySpec:
@@ -150,3 +138,7 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result
+
+
+def _workers(given: int | str | Workers) -> Workers:
+    return given if isinstance(given, Workers) else Workers(given)

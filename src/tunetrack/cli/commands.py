@@ -39,12 +39,12 @@ def _mlflow_run_id() -> str | None:
     return os.environ.pop(options.RUN_ID, None)
 
 
-def _parallel(given: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """The fields of a launch that say how many workers run it, and where."""
-    from tunetrack.api.crews import crew_fields
+def _in_parallel(wanted: Launch, given: Mapping[str, Any]) -> Launch:
+    """The launch with as many workers as the options say."""
+    from tunetrack.api.crews import Workers, with_workers
 
     names = ("workers", "threads", "gpus_per_trial", "launcher", "ray_address")
-    return crew_fields(place, **{name: given[name] for name in names if given[name] is not None})
+    return with_workers(wanted, Workers(**{name: given[name] for name in names if given[name] is not None}))
 
 
 def _budget_and_data(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,17 +91,8 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
     if rest["accept_changes"] and not rest["resume"]:
         raise click.UsageError("--accept-changes needs --resume")
     spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
-    run_id, parallel = _mlflow_run_id(), _parallel(rest, place)
-    wanted = Launch(
-        place,
-        rest["experiment"],
-        run_id,
-        rest["resume"],
-        accept_changes=rest["accept_changes"],
-        artifacts=rest["artifacts"],
-        **parallel,
-    )
-    _launch(spec, wanted, link)
+    run_id, kept = _mlflow_run_id(), {name: rest[name] for name in ("resume", "accept_changes", "artifacts")}
+    _launch(spec, _in_parallel(Launch(place, rest["experiment"], run_id, **kept), rest), link)
 
 
 @click.command()
@@ -126,8 +117,8 @@ def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: An
     spec = resume_spec(study, place, _collected((), **_budget_and_data(rest)))
     finished = finished_study(study, place, spec)
     if finished is None:
-        again = Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died, **_parallel(rest, place))
-        _launch(spec, again, link)
+        again = Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died)
+        _launch(spec, _in_parallel(again, rest), link)
         return
     click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
     tables.print_result(finished, place)

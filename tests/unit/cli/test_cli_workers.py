@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,11 +14,12 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
 from study_support import tiny
-from tunetrack.api.crews import crew_fields
+from tunetrack.api.crews import Workers, with_workers
 from tunetrack.cli.display import _Display
 from tunetrack.cli.options import LEDGER, in_parallel, place, place_options
 from tunetrack.errors import SpecError
 from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialOutcome, TrialState, load_study
+from tunetrack.study.launch import Launch
 from tunetrack.study.place import Place
 from tunetrack.study.progress import StudyStart
 
@@ -62,8 +64,9 @@ def test_a_password_of_the_environment_stays_out_of_the_command_line(monkeypatch
 
 
 def test_one_worker_is_this_process(tmp_path: Path) -> None:
-    assert crew_fields(Place(tmp_path)) == {"threads": None}
-    assert crew_fields(Place(tmp_path), 1, threads=2) == {"threads": 2}
+    wanted = Launch(Place(tmp_path))
+    assert with_workers(wanted, Workers()) == wanted
+    assert with_workers(wanted, Workers(1, threads=2)) == replace(wanted, threads=2)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
     tmp_path: Path, given: dict[str, object], path: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        crew_fields(Place(tmp_path), **given)  # type: ignore[arg-type]
+        with_workers(Launch(Place(tmp_path)), Workers(**given))  # type: ignore[arg-type]
     assert [problem.path for problem in caught.value.problems] == [path]
 
 
