@@ -236,7 +236,7 @@ class Ledger(StudyBook):
             with errors_in_words(url_of(self._storage)):
                 self._claims.renew()
 
-        with renewing(renew):
+        with renewing(renew), quiet():
             yield
 
     def report(self, ticket: Ticket, step: int, value: float) -> bool:
