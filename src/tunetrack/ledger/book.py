@@ -60,8 +60,8 @@ class StudyBook:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            found = self._history.completed_with(config_key, self._claims.standing().ended)
-            return found if found is None or below is None or found.number < below else None
+            trial = self._claims.completed_with(config_key)
+            return None if trial is None or (below is not None and trial.number >= below) else self._history.of(trial)
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """Who works on running trials now, in the order of the trials' numbers.

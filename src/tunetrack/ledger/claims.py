@@ -12,7 +12,7 @@ So a trial that is RUNNING always names a worker, and when that one is gone `rec
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,17 +152,19 @@ class Claims:
     def twin_of(self, number: int, key: str) -> TrialState | None:
         """The state of the first unfinished trial before `number` that has this key or has not been proposed yet."""
         standing = self._board.look()
-        earlier = sorted(found for found in (*standing.waiting, *standing.running) if found[0] < number)
-        if not earlier:
-            return None
-        wanted = {trial_number for trial_number, _ in earlier}
-        for trial in self._storage.get_all_trials(
-            self._study_id, deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)
-        ):
+        earlier = [trial_id for place, trial_id in (*standing.waiting, *standing.running) if place < number]
+        for trial in self._board.open_trials(earlier, KEY):
             # Without key and values it is being proposed, or its worker died over that; an old ledger has no keys.
-            if trial.number in wanted and trial.user_attrs.get(KEY, "" if trial.params else key) == key:
+            own = ("" if trial.proposed else key) if trial.attribute is None else trial.attribute
+            if own == key and not trial.state.is_finished():
                 return trial.state
         return None
+
+    def completed_with(self, key: str) -> FrozenTrial | None:
+        """The first trial that was trained to the end and told with this key; None: there is none."""
+        self._board.look()
+        found = self._board.told_with(key)
+        return self._storage.get_trial(found[0]) if found else None
 
     def token_of(self, trial: FrozenTrial) -> str:
         """What tells this claim on a trial that is held from all others."""
@@ -203,12 +205,10 @@ class Claims:
         """
         gone, silent = [], []
         now, heard = self._leases.heartbeats(self._study_id)
-        for trial in self._running():
-            worker = trial.user_attrs.get(WORKER)
-            alive = is_alive(worker) if worker else None
-            if alive is False or (alive is None and other_hosts):
+        for trial, alive in self._doubtful():
+            if alive is False or other_hosts:
                 gone.append(trial)
-            elif alive is None and _is_silent(heard.get(trial._trial_id), now, trial):
+            elif _is_silent(heard.get(trial._trial_id), now, trial):
                 silent.append(_Silent(trial, heard.get(trial._trial_id)))
         if silent:
             # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
@@ -238,6 +238,21 @@ class Claims:
         workers = (trial.user_attrs.get(WORKER) for trial in ended if trial.number in numbers)
         lives = {is_alive(worker) for worker in workers if worker is not None}
         return True in lives or (other_hosts and None in lives)
+
+    def _doubtful(self) -> Iterator[tuple[FrozenTrial, bool | None]]:
+        """The running trials whose worker does not live on this host: whether it is gone, None where nobody can look.
+
+        Whole trials are read for these alone; most of the time, there are none.
+        """
+        running = [trial_id for _, trial_id in self._board.look().running]
+        for found in self._board.open_trials(running, WORKER):
+            alive = is_alive(found.attribute) if found.attribute else None
+            if alive or found.state is not TrialState.RUNNING:
+                continue
+            trial = self._storage.get_trial(found.trial_id)
+            # Somebody else may have taken it since: that worker was not looked at.
+            if trial.state is TrialState.RUNNING and trial.user_attrs.get(WORKER) == found.attribute:
+                yield trial, alive
 
     def _running(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))

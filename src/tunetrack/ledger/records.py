@@ -31,6 +31,7 @@ __all__ = [
     "checked_values",
     "outcome_attribute",
     "record_of",
+    "told_key",
 ]
 
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
@@ -167,6 +168,11 @@ def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str
     if config_key is not None:
         attribute["config_key"] = config_key
     return attribute
+
+
+def told_key(outcome: Mapping[str, Any]) -> str | None:
+    """The key that such an attribute of a completed trial says; None where it says none, or the result was reused."""
+    return None if "state" in outcome else outcome.get("config_key")
 
 
 def checked_values(ticket: Ticket, outcome: TrialOutcome, wanted: int) -> tuple[float, ...] | None:

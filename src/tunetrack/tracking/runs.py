@@ -80,7 +80,9 @@ class StudyRun:
             }
             self.writer.submit(
                 OpenTrial(run, name, tags, now(), existing),
-                Log(run, params=encode_params(params, self.info.log_scaled), tags=_further_tags(params, worker)),
+                Log(
+                    run, params=encode_params(params, self.info.log_scaled(params)), tags=_further_tags(params, worker)
+                ),
             )
             self._running[number] = trial
             return trial
