@@ -237,7 +237,7 @@ def _search(worker: Worker, wanted: Launch) -> None:
     start = StudyStart(
         ledger.name,
         spec.objectives,
-        spec.searched_paths,
+        run.info.searched,
         spec.head.budget.trials,
         worker.finished_trials(),
         run.run_id,
