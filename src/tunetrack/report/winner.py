@@ -102,9 +102,8 @@ def outdated_words(winner: Winner, table: StudyTable) -> str:
     if more <= 0:
         return ""
     trials = "1 more trial has" if more == 1 else f"{more:,} more trials have"
-    return (
-        f"This winner is out of date: {trials} ended since it was named; `tunetrack confirm {winner.study}` looks again."
-    )
+    again = f"tunetrack confirm {winner.study}"
+    return f"This winner is out of date: {trials} ended since it was named. To look again: {again}"
 
 
 def unconfirmed_words(table: StudyTable) -> str:
@@ -114,8 +113,8 @@ def unconfirmed_words(table: StudyTable) -> str:
     if not done or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
         return ""
     return (
-        "Every value here is from one training seed. The best trials can be trained again on shared seeds, and a winner "
-        f"named with its interval: tunetrack confirm {study.info.name}"
+        "Every value here is from one training seed. To train the best trials again on shared seeds, and name a winner "
+        f"with its interval: tunetrack confirm {study.info.name}"
     )
 
 
@@ -131,8 +130,7 @@ def winner_heads(winner: Winner) -> tuple[str, ...]:
     """Titles of the columns of `winner_rows`,; those of the searched parameters come last."""
     heads = ["trial", f"mean {winner.metric}", f"{_percent(winner.level)} interval"]
     heads += ["seeds × images" if winner.by_image else "seeds", "P(best)", "difference to the best", "adjusted p"]
-    heads += [ "model parameters", "train seconds"]
-    heads += ["in the search, 1 seed", "shrunken"]
+    heads += ["model parameters", "train seconds", "in the search, 1 seed", "shrunken"]
     return (*heads, *_paths(winner))
 
 
