@@ -12,7 +12,6 @@ from tunetrack.report.winner import (
     unconfirmed_words,
     winner_heads,
     winner_rows,
-    winner_sentence,
     winner_words,
 )
 from tunetrack.spec.winner import Winner
@@ -35,7 +34,7 @@ def winner_section(table: StudyTable, evidence: Evidence, figure: bool = True) -
         evidence: what is stored beside the trials.
         figure: whether it is drawn, too.
     """
-    troubles = tuple(Words(trouble, note=True) for trouble in evidence.troubles)
+    troubles: tuple[Part, ...] = tuple(Words(trouble, note=True) for trouble in evidence.troubles)
     if evidence.winner is None:
         words = unconfirmed_words(table)
         return Section("winner", _TITLE, (*troubles, *([Words(words)] if words else [])))
@@ -44,8 +43,7 @@ def winner_section(table: StudyTable, evidence: Evidence, figure: bool = True) -
 
 def _parts(table: StudyTable, winner: Winner, figure: bool) -> list[Part]:
     rows, heads = winner_rows(winner), winner_heads(winner)
-    parts: list[Part] = [Words(winner_sentence(winner), lead=True)]
-    parts += [Words(text) for text in (outdated_words(winner, table), *winner_words(winner)) if text]
+    parts: list[Part] = [Words(text) for text in (outdated_words(winner, table), *winner_words(winner)) if text]
     if figure:
         means = "; ".join(
             f"trial {one.trial} {one.mean:.4g}, {interval_words(one.low, one.high, winner.level)}"

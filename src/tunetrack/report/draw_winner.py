@@ -1,4 +1,4 @@
-"""Knows how a confirmation is drawn: each configuration's mean and interval, its seeds, and what the search had said."""
+"""Knows how a confirmation is drawn: means and intervals of configurations, their seeds, what the search had said."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_winner(winner: Winner) -> Figure:
         if one.group == 1:
             axes.axhspan(place - 0.5, place + 0.5, color="#e8f1fa", linewidth=0, zorder=0)
         axes.scatter(
-            one.values, [place - _SEEDS] * len(one.values), s=11, color=color, alpha=0.65, linewidths=0, zorder=3
+            one.values, [place - _SEEDS] * len(one.values), s=16, color=color, alpha=0.65, linewidths=0, zorder=3
         )
         axes.plot([one.low, one.high], [place, place], color=color, linewidth=2.2, solid_capstyle="butt", zorder=3)
         axes.scatter([one.mean], [place], s=52, color=color, edgecolors="white", linewidths=0.8, zorder=4)

@@ -86,10 +86,10 @@ def _head(source: PageSource) -> str:
 def _outcome(source: PageSource, certainty: CertaintyInfo, info: ReferenceInfo | None) -> str:
     table_ = source.study.table
     board = leaderboard_info(table_, source.study.history)
+    winner = source.evidence.winner
     facts = [
-        words.headline(table_, certainty),
-        words.certainty_words(table_, certainty),
-        words.measured_words(certainty, board, source.study.images.get("test")),
+        *words.outcome_words(table_, certainty, winner),
+        words.measured_words(certainty, board, source.study.images.get("test")) if winner is None else "",
     ]
     sentences = [line(fact) for fact in facts if fact]
     return section("Outcome", bullets([*sentences, *(comparison_words(info) if info else [])]))

@@ -86,9 +86,11 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
     study = table.study
     ended = f" to {study.end:%Y-%m-%d %H:%M} UTC" if study.end else " UTC"
     meta = f"{study.state.value.lower()}, experiment {study.experiment}, {study.start:%Y-%m-%d %H:%M}{ended}"
+    winner = context.evidence.winner
+    lead, *rest = words.outcome_words(table, certainty, winner)
     facts = [
-        words.certainty_words(table, certainty),
-        words.measured_words(certainty, board, context.test_images),
+        *rest,
+        words.measured_words(certainty, board, context.test_images) if winner is None else "",
         words.protocol_words(table),
         words.cost_words(states_info(table)),
     ]
@@ -97,7 +99,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
         [
             f"<header>\n<h1>{html.breakable(study.info.name)}</h1>",
             html.paragraph(meta, "meta"),
-            html.paragraph(words.headline(table, certainty), "lead"),
+            html.paragraph(lead, "lead"),
             f'<div class="facts">{inner}</div>\n</header>',
         ]
     )

@@ -29,11 +29,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph of plain text; `note`: small print, `lead`: large."""
+    """A paragraph of plain text; `note`: small print."""
 
     text: str
     note: bool = False
-    lead: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ def section_html(section: Section) -> str:
 
 def _html(part: Part) -> str:
     match part:
-        case Words(text, note, lead):
-            return html.paragraph(text, "note" if note else "lead" if lead else "")
+        case Words(text, note):
+            return html.paragraph(text, "note" if note else "")
         case Items(items, title):
             return (f"<h3>{escape(title)}</h3>\n" if title else "") + html.bullets(items)
         case Grid(heads, rows, names, folded, best):

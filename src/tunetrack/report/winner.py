@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunetrack.report.values import label, ranked
+from tunetrack.report.values import confirmed_study, label, ranked
 from tunetrack.spec.winner import Confirmed, Winner
 from tunetrack.tracking.queries import StudyState, StudyTable
 
@@ -71,12 +71,18 @@ def sample_words(winner: Winner) -> str:
     return f"{seeds} × {winner.images:,} images" if winner.by_image else seeds
 
 
-def winner_sentence(winner: Winner) -> str:
-    """Who has won, with its interval and what that rests on."""
+def winner_sentence(winner: Winner, table: StudyTable) -> str:
+    """Who has won, with its interval and what that rests on.
+
+    Args:
+        winner: the confirmed one.
+        table: the study that shows it: the searched one, or its confirmation.
+    """
     one = winner.winner
+    whose = "" if table.study.run_id == winner.study_run else f" of {winner.study}"
     interval = interval_words(one.low, one.high, winner.level)
     value = _mean_text(one)
-    return f"Winner: trial {one.trial}, {winner.metric} {value} ({interval}, {sample_words(winner)})."
+    return f"Winner{whose}: trial {one.trial}, {winner.metric} {value} ({interval}, {sample_words(winner)})."
 
 
 def winner_words(winner: Winner) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ def unconfirmed_words(table: StudyTable) -> str:
     """What to do about values from a single seed; empty for studies that cannot be confirmed, or are not done."""
     study = table.study
     done = study.state is StudyState.COMPLETE
-    if not done or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
+    if not done or confirmed_study(study) or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
         return ""
     return (
         "Every value here is from one training seed. To train the best trials again on shared seeds, and name a winner "

@@ -5,14 +5,24 @@ from __future__ import annotations
 from tunetrack.report.certainty import CertaintyInfo
 from tunetrack.report.leaderboard import LeaderboardInfo
 from tunetrack.report.states import StatesInfo
-from tunetrack.report.values import ranked, score
-from tunetrack.report.winner import interval_words
+from tunetrack.report.values import confirmed_study, ranked, score
+from tunetrack.report.winner import interval_words, winner_sentence
 from tunetrack.spec.records import TrialState
+from tunetrack.spec.winner import Winner
 from tunetrack.spec.words import duration
 from tunetrack.stats import share_interval
 from tunetrack.tracking.queries import StudyTable
 
-__all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural", "protocol_words"]
+__all__ = [
+    "certainty_words",
+    "cost_words",
+    "duration",
+    "headline",
+    "measured_words",
+    "outcome_words",
+    "plural",
+    "protocol_words",
+]
 
 #: When two trials count as equal.
 _HOLDS_ZERO = "the 95 % interval of the difference holds 0"
@@ -32,6 +42,17 @@ def headline(table: StudyTable, info: CertaintyInfo) -> str:
         return f"{start}: none finished." if table.trials else f"No trial has started yet to search {searched}."
     sure = f" ({interval_words(info.interval.low, info.interval.high)})" if info.interval is not None else ""
     return f"{start}: trial {info.best} is the best with {info.value:.5g}{sure}."
+
+
+def outcome_words(table: StudyTable, info: CertaintyInfo, winner: Winner | None) -> tuple[str, ...]:
+    """The outcome, the most important sentence first: the confirmed winner, then the search and how sure that is."""
+    if confirmed_study(table.study):
+        trains = plural(len(table.trials), "trial")
+        search: tuple[str, ...] = (f"{trains} of a confirmation: the best configurations of a search on shared seeds.",)
+    else:
+        search = (headline(table, info), certainty_words(table, info))
+    named = () if winner is None else (winner_sentence(winner, table),)
+    return tuple(words for words in (*named, *search) if words)
 
 
 def certainty_words(table: StudyTable, info: CertaintyInfo) -> str:

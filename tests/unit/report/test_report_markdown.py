@@ -133,8 +133,14 @@ def test_a_study_without_reference_has_its_best_trials() -> None:
 
     assert not {title for title in found if "original" in title or "carry" in title}
     assert "trial 1 is the best with 0.9 (95 % interval 0." in found["Outcome"]
-    assert "Test accuracy of trial 1, not used to choose it: 0.8000 (95 % interval 0.67 to 0.89, 50 images)." in found["Outcome"]
-    assert "| 1 | 0.900 ± 0.060 | 1 | 100 | 0.80 ± 0.11 | 0.01 | 2.0 |\n| 0 | 0.500 ± 0.096 | 1 | 100 |  | 0.1 | 2.0 |" in page
+    assert (
+        "Test accuracy of trial 1, not used to choose it: 0.8000 (95 % interval 0.67 to 0.89, 50 images)."
+        in found["Outcome"]
+    )
+    assert (
+        "| 1 | 0.900 ± 0.060 | 1 | 100 | 0.80 ± 0.11 | 0.01 | 2.0 |\n| 0 | 0.500 ± 0.096 | 1 | 100 |  | 0.1 | 2.0 |"
+        in page
+    )
     assert "± is half of the 95 % interval of one training seed's accuracy over new images." in page
     assert "Learning curves" not in page
 

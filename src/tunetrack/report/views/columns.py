@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunetrack.report.values import label, number, seconds_of
-from tunetrack.report.views.plain import finite, milliseconds, param_value, provisional_value, trial_values
+from tunetrack.report.views.plain import (
+    finite,
+    half_interval,
+    milliseconds,
+    param_value,
+    provisional_value,
+    trial_values,
+)
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
@@ -81,6 +88,7 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "health": [None if trial.health is None else list(trial.health) for trial in trials],
         "values": [[each[index] for each in values] for index in range(len(goals))],
         "provisional": [provisional_value(trial, goals[0].metric) for trial in trials],
+        "half": [half_interval(trial, goals[0].metric) for trial in trials],
         "params": {param["path"]: _values(table, param) for param in params},
         "metrics": {name: _metric(trials, name) for name in names},
     }

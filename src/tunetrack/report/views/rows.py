@@ -32,6 +32,7 @@ def row(table: StudyTable, trial: TrialRow, every_param: bool = False) -> dict[s
         "health": None if trial.health is None else list(trial.health),
         "values": trial_values(trial, len(table.study.info.objectives)),
         "provisional": provisional_value(trial, table.study.info.objectives[0].metric),
+        "half": half_interval(trial, table.study.info.objectives[0].metric),
         "params": {path: param_value(params[path]) for path in paths if path in params},
         "metrics": without_nan(trial.metrics),
     }

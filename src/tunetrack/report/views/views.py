@@ -9,8 +9,11 @@ import pandas as pd
 import yaml
 
 from tunetrack.report.curves import curve_metric, curve_trials
+from tunetrack.report.evidence import Evidence
+from tunetrack.report.values import confirmed_study
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
+from tunetrack.report.views.evidence import KnownEvidence
 from tunetrack.report.views.images import answers, compare_images, sprite
 from tunetrack.report.views.insights import KnownInsights
 from tunetrack.report.views.models import compare_models
@@ -23,11 +26,13 @@ from tunetrack.report.views.tables import compare_csv, history_csv, trials_csv
 from tunetrack.report.views.trial import TrialFacts, trial_payload
 from tunetrack.report.views.trials import PageQuery, asked_trials, trials_page
 from tunetrack.report.views.weights import compare_weights
-from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow
+from tunetrack.tracking.queries import StudyRow, StudyState, StudyTable, TrialRow
 from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
 
+#: Tag with the name of a study.
+_NAME = "study.name"
 #: Trials whose curves are given at a time.
 MOST_CURVES = 200
 
@@ -46,6 +51,7 @@ class Views:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
         self._insights = KnownInsights()
+        self._evidence = KnownEvidence(reader)
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
@@ -54,7 +60,12 @@ class Views:
             found: what `StudyReader.studies` has given; None: it is asked now.
         """
         overviews = self._reader.studies() if found is None else found
-        return studies_payload(overviews, {one.study.run_id: self._document(one.study) for one in overviews})
+        documents = {one.study.run_id: self._document(one.study) for one in overviews}
+        return studies_payload(overviews, documents, {one.study.run_id: self._ended(one.study) for one in overviews})
+
+    def evidence(self, now: Versioned) -> Evidence:
+        """What was confirmed and reviewed of a study, a few seconds old at most."""
+        return self._evidence.of(now.table.study, fresh=True)
 
     def study(self, now: Versioned) -> dict[str, Any]:
         """A study's page."""
@@ -66,12 +77,14 @@ class Views:
             self._reader.saved_view(table.study),
             self._history_metrics(table, runs[:1]),
             self._insights.of(now),
+            self.evidence(now),
+            self._confirms(table.study),
         )
         return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
 
     def trials(self, now: Versioned, query: PageQuery) -> dict[str, Any]:
         """A page of the table of trials."""
-        return trials_page(now, query)
+        return trials_page(now, query, self._evidence.of(now.table.study).winner)
 
     def trials_csv(self, now: Versioned, query: PageQuery) -> str:
         """All trials that the filter lets through, whatever the page."""
@@ -144,6 +157,15 @@ class Views:
             files.get("model.json"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
+
+    def _ended(self, study: StudyRow) -> Evidence:
+        """The evidence for the list of studies, which asks nothing of those that still run."""
+        return Evidence() if study.state is StudyState.RUNNING else self._evidence.of(study)
+
+    def _confirms(self, study: StudyRow) -> str:
+        """The name of the study that this one confirms; empty where it confirms none, or that is gone."""
+        run_id = confirmed_study(study)
+        return self._reader.tags(run_id).get(_NAME, "") if run_id else ""
 
     def _history_metrics(self, table: StudyTable, best: Sequence[str]) -> tuple[str, ...]:
         """What the best trial, or else the newest one that has an epoch, has logged by epoch; curves first."""

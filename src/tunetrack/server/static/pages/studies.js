@@ -5,6 +5,7 @@ import { fill, h } from "../core/dom.js";
 import { duration, moment, objectiveText, plural } from "../core/format.js";
 import { look, STATES } from "../core/marks.js";
 import { follow } from "../core/source.js";
+import { confirmedValue, seedMark } from "../core/sure.js";
 import { Table } from "../core/table.js";
 import { studyPath } from "../core/tabs.js";
 import { get, inFile, set, target } from "../core/view.js";
@@ -15,6 +16,8 @@ const COLUMNS = [
   { key: "trials", head: "Progress", sort: "desc", cell: progress, value: done },
   { key: "states", head: "Trials by state", cell: states },
   { key: "best", head: "Best", sort: "desc", numeric: true, cell: best, value: (study) => study.best?.values[0] ?? null },
+  { key: "winner", head: "Winner", under: "mean of several seeds", sort: "desc", numeric: true, cell: winner, value: (study) => study.winner?.mean ?? null },
+  { key: "findings", head: "Review", sort: "desc", cell: findings, value: (study) => (study.findings ? 1000 * study.findings.high + study.findings.medium : null) },
   { key: "seconds", head: "Computing time", hint: "the time of all trials added up", sort: "desc", numeric: true, cell: (study) => duration(study.seconds), value: (study) => study.seconds },
   { key: "start", head: "Started", sort: "desc", cell: when, value: (study) => study.start },
   { key: "links", head: "In MLflow", cell: links },
@@ -79,6 +82,7 @@ function sorted(studies, by, order) {
 function named(study) {
   return [
     h("a", { href: target(studyPath(study.id)), class: "strong" }, study.name),
+    study.confirms && h("div", { class: "meta" }, "confirms ", h("a", { href: target(studyPath(study.confirms.id)) }, study.confirms.name)),
     h("div", { class: "meta" }, "experiment ", study.experiment),
   ];
 }
@@ -112,7 +116,21 @@ function best(study) {
   const { number: trial, values } = study.best;
   const said = study.objectives.map(({ metric, maximize }, index) => h("div", { class: "meta" }, `${maximize ? "maximize" : "minimize"} ${metric}`, study.objectives.length > 1 && `: ${objectiveText(values[index])}`));
   const link = inFile() ? `trial ${trial}` : h("a", { href: target(studyPath(study.id, `/trials/${trial}`)) }, `trial ${trial}`);
-  return [h("div", {}, study.objectives.length === 1 && h("b", {}, objectiveText(values[0])), " ", link), said];
+  const one = study.objectives.length === 1 && [seedMark(1), " ", study.winner ? objectiveText(values[0]) : h("b", {}, objectiveText(values[0]))];
+  return [h("div", { class: "whole", title: study.objectives.length === 1 ? "from 1 seed, and chosen among many" : null }, one, " ", link), said];
+}
+
+/** The confirmed winner, on the row of the search alone: a confirmation has trials of its own. */
+function winner(study) {
+  if (!study.winner || study.winner.study !== study.id) return "–";
+  const { trial, seeds } = study.winner;
+  return [confirmedValue(study.winner), h("div", { class: "meta" }, h("a", { href: target(studyPath(study.id, `/trials/${trial}`)) }, `trial ${trial}`), `, ${plural(seeds, "seed")}`)];
+}
+
+function findings({ findings: found }) {
+  if (!found) return "–";
+  const said = ["high", "medium"].filter((level) => found[level]).map((level) => h("span", { class: `weight ${level}` }, `${found[level]} ${level}`));
+  return said.length ? h("div", { class: "states" }, said) : h("span", { title: "nothing of weight was found" }, "ok");
 }
 
 function when(study) {
