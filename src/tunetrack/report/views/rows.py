@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunetrack.report.values import seconds_of
-from tunetrack.report.views.plain import finite, milliseconds, param_value, provisional_value, trial_values, without_nan
+from tunetrack.report.views.plain import (
+    finite,
+    half_interval,
+    milliseconds,
+    param_value,
+    provisional_value,
+    trial_values,
+    without_nan,
+)
 from tunetrack.report.views.query import MissingTrialError
 from tunetrack.tracking.queries import StudyTable, TrialRow
 

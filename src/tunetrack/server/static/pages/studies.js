@@ -15,8 +15,7 @@ const COLUMNS = [
   { key: "state", head: "State", sort: "asc", cell: (study) => badge(study.state), value: (study) => study.state },
   { key: "trials", head: "Progress", sort: "desc", cell: progress, value: done },
   { key: "states", head: "Trials by state", cell: states },
-  { key: "best", head: "Best", sort: "desc", numeric: true, cell: best, value: (study) => study.best?.values[0] ?? null },
-  { key: "winner", head: "Winner", under: "mean of several seeds", sort: "desc", numeric: true, cell: winner, value: (study) => study.winner?.mean ?? null },
+  { key: "best", head: "Best", sort: "desc", numeric: true, cell: best, value: (study) => winnerOf(study)?.mean ?? study.best?.values[0] ?? null },
   { key: "findings", head: "Review", sort: "desc", cell: findings, value: (study) => (study.findings ? 1000 * study.findings.high + study.findings.medium : null) },
   { key: "seconds", head: "Computing time", hint: "the time of all trials added up", sort: "desc", numeric: true, cell: (study) => duration(study.seconds), value: (study) => study.seconds },
   { key: "start", head: "Started", sort: "desc", cell: when, value: (study) => study.start },
@@ -116,16 +115,16 @@ function best(study) {
   const { number: trial, values } = study.best;
   const said = study.objectives.map(({ metric, maximize }, index) => h("div", { class: "meta" }, `${maximize ? "maximize" : "minimize"} ${metric}`, study.objectives.length > 1 && `: ${objectiveText(values[index])}`));
   const link = inFile() ? `trial ${trial}` : h("a", { href: target(studyPath(study.id, `/trials/${trial}`)) }, `trial ${trial}`);
-  const one = study.objectives.length === 1 && [seedMark(1), " ", study.winner ? objectiveText(values[0]) : h("b", {}, objectiveText(values[0]))];
-  return [h("div", { class: "whole", title: study.objectives.length === 1 ? "from 1 seed, and chosen among many" : null }, one, " ", link), said];
+  const first = winnerOf(study);
+  const single = study.objectives.length === 1;
+  const searched = h("div", { class: first ? "meta whole" : "whole", title: single ? "from 1 seed, and chosen among many" : null }, single && [seedMark(1), " ", h(first ? "span" : "b", {}, objectiveText(values[0]))], " ", link);
+  return [first && confirmed(study, first), searched, said];
 }
 
-/** The confirmed winner, on the row of the search alone: a confirmation has trials of its own. */
-function winner(study) {
-  if (!study.winner || study.winner.study !== study.id) return "–";
-  const { trial, seeds } = study.winner;
-  return [confirmedValue(study.winner), h("div", { class: "meta" }, h("a", { href: target(studyPath(study.id, `/trials/${trial}`)) }, `trial ${trial}`), `, ${plural(seeds, "seed")}`)];
-}
+/** The confirmed winner of a search; a confirmation, whose trials have numbers of their own, has none. */
+const winnerOf = ({ id, winner }) => (winner?.study === id ? winner : null);
+
+const confirmed = (study, winner) => h("div", { class: "whole" }, confirmedValue(winner), " ", h("a", { href: target(studyPath(study.id, `/trials/${winner.trial}`)) }, `trial ${winner.trial}`), h("span", { class: "meta" }, `, ${plural(winner.seeds, "seed")}`));
 
 function findings({ findings: found }) {
   if (!found) return "–";

@@ -76,12 +76,12 @@ function numbersOf({ found }) {
 function columns(found, model) {
   const here = found.study_run === model.study.id;
   const link = (trial) => (view.inFile() && !here ? trial : h("a", { href: view.target(studyPath(found.study_run, `/trials/${trial}`)) }, trial));
-  const sample = found.by_image ? `${plural(found.seeds.length, "seed")} × ${plural(found.images, "image")}` : plural(found.seeds.length, "seed");
+  const images = found.by_image ? ` × ${found.images.toLocaleString("en")}` : "";
   const paths = [...new Set(found.configurations.flatMap((one) => Object.keys(one.params)))];
   return [
     { key: "trial", head: "Trial", numeric: true, cell: (one) => [one.trial === found.chosen && h("span", { class: "star", title: found.reason }, "★ "), link(one.trial)] },
     { key: "mean", head: `Mean ${found.metric}`, under: `± half of its ${level(found)} interval`, numeric: true, cell: (one) => h("b", {}, sureText(one.mean, half(one))) },
-    { key: "sample", head: "From", cell: () => h("span", { class: "whole" }, seedMark(found.seeds.length), " ", sample) },
+    { key: "sample", head: found.by_image ? "Seeds × images" : "Seeds", numeric: true, cell: (one) => `${one.values.length}${images}` },
     { key: "p_best", head: "P(best)", numeric: true, cell: (one) => percent(one.p_best) },
     { key: "difference", head: "To the best", under: "interval, adjusted p", numeric: true, cell: (one) => (one.trial === found.best ? "–" : away(one.difference)) },
     { key: "parameters", head: "Model parameters", numeric: true, cell: (one) => cell(one.parameters) },

@@ -1,6 +1,7 @@
 /** Knows which columns the table of trials can have, and which it has unless somebody chose others. */
 
 import { badge } from "../../charts/legend.js";
+import { bestOf } from "../../core/about.js";
 import { h } from "../../core/dom.js";
 import { cell, duration, moment, number, objectiveText, shortName } from "../../core/format.js";
 import { confirmedValue, seedMark } from "../../core/sure.js";
@@ -16,7 +17,7 @@ const PARAMS = 8; // of those searched, so many are shown at first
  */
 export function columnsOf({ columns, rows, confirmed = {} }, study) {
   const heads = names(columns.params);
-  const best = study.best?.number ?? null;
+  const best = bestOf(study);
   return [
     { key: "number", head: "Trial", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => linked(study.id, row, best) },
     { key: "state", head: "State", group: "Trial", usual: true, sort: "asc", cell: (row) => badge(row.state) },
