@@ -65,14 +65,16 @@ def test_a_point_is_taken_up_again_by_another_process(tmp_path: Path) -> None:
     spec = toy_spec("nested", sampler={"name": "random"}, points=POINTS)
     ledger = Ledger.create(url, spec)
     first, second = ledger.ask(), ledger.ask()
-    assert isinstance(first, Ticket) and isinstance(second, Ticket)
+    assert isinstance(first, Ticket)
+    assert isinstance(second, Ticket)
     ledger.release(first)
     again = Ledger.load(url, "toy").ask()
     assert isinstance(again, Ticket)
     assert (again.number, again.values) == (0, first.values)
     assert taken(again.config, POINTS[0]) == POINTS[0]
     third = Ledger.load(url, "toy").ask()
-    assert isinstance(third, Ticket) and third.number == 2
+    assert isinstance(third, Ticket)
+    assert third.number == 2
     assert taken(third.config, POINTS[2]) == POINTS[2]
 
 
