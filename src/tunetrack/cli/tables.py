@@ -127,8 +127,11 @@ def _states(result: StudyResult) -> Text:
 
 
 def _certainty(result: StudyResult) -> list[str]:
-    lines = []
+    lines = list(filter(None, [result.outdated_in_words()]))
     error, best = result.standard_error, result.best
+    if result.winner is not None and result.winner_is_current:
+        lines.append(result.winner.in_words().replace("**", ""))
+        error = None  # that of one seed, of the best of many
     if len(result.objectives) > 1 and result.front:
         lines.append(result.front_in_words())
     if error and best is not None:

@@ -1,4 +1,4 @@
-"""What a study file says about a confirmation: how the best configurations are trained again, and what a study confirms."""
+"""What a study file says about confirming: how the best configurations are trained again, or what a study confirms."""
 
 from __future__ import annotations
 
