@@ -107,7 +107,8 @@ def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: An
         again = Launch(place, run_id=given.mlflow_run_id(), resume=True, name=study, died=died)
         _launch(spec, again, link, rest)
         return
-    click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
+    more = " A larger one: --trials or --seconds." if finished.confirms is None else ""
+    click.echo(f"The study {study} is finished, its budget is spent.{more}", err=True)
     tables.print_result(finished, place)
 
 

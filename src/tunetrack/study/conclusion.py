@@ -82,7 +82,7 @@ def conclude(
         _write(result, winner, search, confirmation, again, store)
         for name, content in files(store, winner.study_run).items():
             write_artifact(store, winner.study_run, name, content)
-    search.set_attribute("winner", winner.document())
+    search.set_attribute("winner", winner.to_json())
     confirmation.set_attribute("concluded", True)
     return result
 
@@ -152,8 +152,9 @@ def _write(
         for run_id in (winner.study_run, winner.confirm_run):
             log_run_metrics(store, run_id, looked.metrics(), looked.at)
     runs = (_attached(search, result, store), _attached(confirmation, again, store))
-    for run in runs:
-        run.describe(in_words(result), report=True)
+    words = in_words(result)
+    for run, title in zip(runs, ("**Winner:", f"**Winner of {search.name}:"), strict=True):
+        run.describe(words.replace("**Winner:", title, 1), report=True)
     if not all(run.flush() for run in runs):
         raise TrackingError(
             f"the winner of {search.name} cannot be written to its run: {runs[0].writer.status.trouble}; "

@@ -18,8 +18,9 @@ __all__ = ["by_answers", "compared", "named", "with_look"]
 
 LEVEL = 0.95
 
-#: Training times that differ by a smaller factor may be those of one and the same training.
-SAME_TIME = 1.25
+#: Training times that differ by a smaller factor, or by fewer seconds, may be those of one and the same training.
+SAME_FACTOR = 1.25
+SAME_SECONDS = 1.0
 
 #: The objective whose values are shares of right answers of the weights that a trial ends with.
 BY_ANSWERS = "validation/accuracy"
@@ -144,7 +145,7 @@ def _chosen(tied: Sequence[Confirmed]) -> Confirmed:
     fewest = min(row.parameters or 0 for row in tied)
     small = [row for row in tied if (row.parameters or 0) == fewest]
     fastest = min(row.seconds for row in small)
-    return next(row for row in small if row.seconds <= SAME_TIME * fastest)
+    return next(row for row in small if row.seconds <= max(SAME_FACTOR * fastest, fastest + SAME_SECONDS))
 
 
 def _shrunken(raw: Mapping[int, float], comparison: Comparison) -> dict[int, float]:
