@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tunetrack._version import __version__
 
 if TYPE_CHECKING:
+    from tunetrack.api.confirm import confirm_study
     from tunetrack.api.crews import Workers
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
@@ -21,6 +22,7 @@ __all__ = [
     "StudyResult",
     "Workers",
     "__version__",
+    "confirm_study",
     "hyperopt_objective",
     "list_studies",
     "load_study",
@@ -34,6 +36,7 @@ __all__ = [
 _MODULES = {
     "StudyResult": "tunetrack.api.reading",
     "Workers": "tunetrack.api.crews",
+    "confirm_study": "tunetrack.api.confirm",
     "hyperopt_objective": "tunetrack.api.objectives",
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",

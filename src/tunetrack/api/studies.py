@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunetrack.api.confirm import confirm, go_on_confirming
 from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.reading import place_of
 from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import StudyFailedError
+from tunetrack.errors import Problem, SpecError, StudyFailedError
 from tunetrack.spec import StudySpec
+from tunetrack.spec.config import DATA_PLACES
 from tunetrack.spec.loading import Source
 from tunetrack.study.launch import Launch, Views, launch
 from tunetrack.study.outcome import in_words
@@ -21,6 +23,9 @@ from tunetrack.study.progress import Progress
 from tunetrack.study.result import StudyResult
 
 __all__ = ["launch_study", "resume_spec", "resume_study", "run_study", "train"]
+
+#: The calling process trains, and no other one.
+ALONE = Workers()
 
 
 def run_study(
@@ -61,7 +66,7 @@ def run_study(
     spec = load_study_file(study, override_paths(overrides))
     place = Place(Path(home), tracking_uri, ledger)
     wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts)
-    return launch_study(spec, with_workers(wanted, _workers(workers)))
+    return launch_study(spec, wanted, _workers(workers))
 
 
 def resume_study(
@@ -92,7 +97,7 @@ def resume_study(
     place = Place(Path(home), tracking_uri, ledger)
     spec = resume_spec(name, place, override_paths(overrides))
     wanted = Launch(place, resume=True, name=name, progress=progress or Progress())
-    return launch_study(spec, with_workers(wanted, _workers(workers)))
+    return launch_study(spec, wanted, _workers(workers))
 
 
 def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = None) -> StudySpec:
@@ -103,6 +108,11 @@ def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = N
         SpecError: an override is wrong.
     """
     ledger, _ = place_of(name, place)
+    confirms = ledger.spec.head.confirms
+    if confirms is not None and (budget := [path for path in overrides or () if path.startswith("budget.")]):
+        message = f"follows from the {len(confirms.trials)} configurations and {len(confirms.seeds)} seeds of {name}"
+        hint = f"`tunetrack confirm {confirms.study} --top N --seeds N` confirms others"
+        raise SpecError([Problem(budget[0], f"{message}; {hint}")])
     return load_study_file(ledger.spec.document, overrides)
 
 
@@ -125,8 +135,18 @@ def train(
     return launch_study(spec, Launch(Place(Path(home), tracking_uri)))
 
 
-def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
+def launch_study(spec: StudySpec, wanted: Launch, workers: Workers = ALONE) -> StudyResult:
     """Runs a checked study and leaves its report on the study's run, also of a study that failed.
+
+    Where the study file says `confirm`, its best configurations are then trained again and the winner is named.
+
+    Args:
+        spec: the study.
+        wanted: where, and whether it is a new one.
+        workers: who trains.
+
+    Returns:
+        The study; of a confirmation the searched study.
 
     Raises:
         StudyFailedError: no trial gave a value.
@@ -134,10 +154,21 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     """
     if wanted.name is not None:
         wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
-    result = launch(spec, wanted, Views(report_files, ranking))
+    if spec.head.confirms is not None:
+        return go_on_confirming(spec, wanted, workers)
+    result = launch(spec, with_workers(wanted, workers), Views(report_files, ranking))
     if result.best is None:
         raise StudyFailedError(in_words(result))
-    return result
+    if spec.head.confirm is None or result.winner_is_current:
+        return result
+    again = replace(wanted, run_id=None, resume=False, name=None, accept_changes=False, died="")
+    return confirm(result.name, again, workers, spec.head.confirm, _places(spec))
+
+
+def _places(spec: StudySpec) -> dict[str, Any]:
+    """Where a study's data lie, by dotted path."""
+    data = spec.document.get("data", {})
+    return {f"data.{place}": data[place] for place in DATA_PLACES if place in data}
 
 
 def _workers(given: int | str | Workers) -> Workers:
