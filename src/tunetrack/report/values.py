@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tunetrack.spec.records import TrialState
-from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow
+from tunetrack.tracking.queries import StudyTable, TrialRow
 
 __all__ = [
-    "confirmed_study",
     "finished",
     "label",
     "number",
@@ -29,15 +28,8 @@ __all__ = [
     "window",
 ]
 
-#: Tag on the run of a confirmation.
-_CONFIRMS = "study.confirms"
 #: Quartile distances beyond the worse quartile from which a value is an outlier that would flatten the axis.
 _FENCE = 4.0
-
-
-def confirmed_study(study: StudyRow) -> str:
-    """The run of the study that this one confirms; empty for a search."""
-    return study.tags.get(_CONFIRMS, "")
 
 
 def score(trial: TrialRow, objective: int = 0) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunetrack.report.values import confirmed_study, label, ranked
+from tunetrack.report.values import label, ranked
 from tunetrack.spec.winner import Confirmed, Winner
 from tunetrack.tracking.queries import StudyState, StudyTable
 
@@ -116,7 +116,7 @@ def unconfirmed_words(table: StudyTable) -> str:
     """What to do about values from a single seed; empty for studies that cannot be confirmed, or are not done."""
     study = table.study
     done = study.state is StudyState.COMPLETE
-    if not done or confirmed_study(study) or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
+    if not done or study.confirms or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
         return ""
     return (
         "Every value here is from one training seed. To train the best trials again on shared seeds, and name a winner "

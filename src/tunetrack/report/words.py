@@ -5,7 +5,7 @@ from __future__ import annotations
 from tunetrack.report.certainty import CertaintyInfo
 from tunetrack.report.leaderboard import LeaderboardInfo
 from tunetrack.report.states import StatesInfo
-from tunetrack.report.values import confirmed_study, ranked, score
+from tunetrack.report.values import ranked, score
 from tunetrack.report.winner import interval_words, winner_sentence
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.winner import Winner
@@ -46,9 +46,10 @@ def headline(table: StudyTable, info: CertaintyInfo) -> str:
 
 def outcome_words(table: StudyTable, info: CertaintyInfo, winner: Winner | None) -> tuple[str, ...]:
     """The outcome, the most important sentence first: the confirmed winner, then the search and how sure that is."""
-    if confirmed_study(table.study):
-        trains = plural(len(table.trials), "trial")
-        search: tuple[str, ...] = (f"{trains} of a confirmation: the best configurations of a search on shared seeds.",)
+    of = table.study.info.confirms
+    if of is not None:
+        best = plural(len(of.trials), "best configuration")
+        search: tuple[str, ...] = (f"The {best} of {of.study}, each trained again on {plural(len(of.seeds), 'seed')}.",)
     else:
         search = (headline(table, info), certainty_words(table, info))
     named = () if winner is None else (winner_sentence(winner, table),)

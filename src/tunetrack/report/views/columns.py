@@ -85,6 +85,7 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "epochs": [trial.epochs for trial in trials],
         "worker": [trial.worker for trial in trials],
         "duplicate_of": [trial.duplicate_of for trial in trials],
+        "confirms": [trial.confirms for trial in trials],
         "health": [None if trial.health is None else list(trial.health) for trial in trials],
         "values": [[each[index] for each in values] for index in range(len(goals))],
         "provisional": [provisional_value(trial, goals[0].metric) for trial in trials],

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunetrack.report.evidence import Evidence
-from tunetrack.report.values import confirmed_study
 from tunetrack.report.views.evidence import evidence_brief
 from tunetrack.report.views.plain import finite
 from tunetrack.report.views.study import budget_limits, study_head
@@ -34,18 +33,16 @@ def studies_payload(
     Returns:
         ``version`` is a digest of all the rest.
     """
-    names = {one.study.run_id: one.study.info.name for one in found}
     studies = [
-        _entry(one, documents.get(one.study.run_id, {}), names.get(confirmed_study(one.study), ""))
-        | evidence_brief(evidence.get(one.study.run_id, Evidence()))
+        _entry(one, documents.get(one.study.run_id, {})) | evidence_brief(evidence.get(one.study.run_id, Evidence()))
         for one in found
     ]
     digest = hashlib.sha256(json.dumps(studies, sort_keys=True).encode()).hexdigest()[:16]
     return {"version": digest, "studies": studies}
 
 
-def _entry(one: StudyOverview, document: Mapping[str, Any], confirms: str) -> dict[str, Any]:
-    return study_head(one.study, one.saved_view, confirms) | {
+def _entry(one: StudyOverview, document: Mapping[str, Any]) -> dict[str, Any]:
+    return study_head(one.study, one.saved_view) | {
         "trials": {state.value: count for state, count in one.trials.items()},
         "budget": budget_limits(document),
         "best": None if one.best is None else {"number": one.best, "values": [finite(value) for value in one.values]},

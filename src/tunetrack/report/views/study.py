@@ -15,7 +15,7 @@ from tunetrack.report.history import history_info
 from tunetrack.report.leaderboard import leaderboard_info
 from tunetrack.report.savings import savings_info
 from tunetrack.report.states import StatesInfo, states_info
-from tunetrack.report.values import confirmed_study, number, pareto_front, score
+from tunetrack.report.values import number, pareto_front, score
 from tunetrack.report.views.columns import columns, searched_params
 from tunetrack.report.views.evidence import evidence_payload
 from tunetrack.report.views.insights import Insights, insights
@@ -43,7 +43,6 @@ class StudyFacts:
         history_metrics: names of the metrics that trials log by epoch.
         insights: what is known of its parameters already; None: it is computed.
         evidence: what was confirmed and reviewed.
-        confirms: name of the study that this one confirms; empty for a search.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -52,7 +51,6 @@ class StudyFacts:
     history_metrics: Sequence[str] = ()
     insights: Insights | None = None
     evidence: Evidence = field(default_factory=Evidence)
-    confirms: str = ""
 
 
 def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
     known = facts.insights or insights(table)
     return {
         "version": now.version,
-        "study": study_head(table.study, facts.saved_view, facts.confirms) | {"params": params},
+        "study": study_head(table.study, facts.saved_view) | {"params": params},
         "headline": _headline(table, certainty, states, facts),
         "trials": columns(table, params),
         "best_so_far": [
@@ -98,15 +96,14 @@ def objectives(study: StudyRow) -> list[dict[str, Any]]:
     ]
 
 
-def study_head(study: StudyRow, saved_view: str | None, confirms: str = "") -> dict[str, Any]:
+def study_head(study: StudyRow, saved_view: str | None) -> dict[str, Any]:
     """What every page says of a study: its names, state, times, objectives and links.
 
     Args:
         study: the study.
         saved_view: id of its saved view in MLflow's UI; None where there is none.
-        confirms: name of the study that it confirms; empty for a search.
     """
-    of = confirmed_study(study)
+    of = study.info.confirms
     return {
         "id": study.run_id,
         "name": study.info.name,
@@ -116,7 +113,7 @@ def study_head(study: StudyRow, saved_view: str | None, confirms: str = "") -> d
         "start": milliseconds(study.start),
         "end": milliseconds(study.end),
         "objectives": objectives(study),
-        "confirms": {"id": of, "name": confirms or of} if of else None,
+        "confirms": None if of is None else {"id": of.run, "name": of.study, "seeds": list(of.seeds)},
         "links": study_links(study, saved_view),
     }
 

@@ -10,12 +10,12 @@ import yaml
 
 from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.evidence import Evidence
-from tunetrack.report.values import confirmed_study
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.evidence import KnownEvidence
 from tunetrack.report.views.images import answers, compare_images, sprite
 from tunetrack.report.views.insights import KnownInsights
+from tunetrack.report.views.kin import Kin, confirms_of
 from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import QueryError
@@ -31,8 +31,6 @@ from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
 
-#: Tag with the name of a study.
-_NAME = "study.name"
 #: Trials whose curves are given at a time.
 MOST_CURVES = 200
 
@@ -78,7 +76,6 @@ class Views:
             self._history_metrics(table, runs[:1]),
             self._insights.of(now),
             self.evidence(now),
-            self._confirms(table.study),
         )
         return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
 
@@ -155,6 +152,7 @@ class Views:
             files.get("confusion_matrix.csv"),
             files.get("weight_stats.parquet"),
             files.get("model.json"),
+            self._kin(now, trial),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
 
@@ -162,10 +160,14 @@ class Views:
         """The evidence for the list of studies, which asks nothing of those that still run."""
         return Evidence() if study.state is StudyState.RUNNING else self._evidence.of(study)
 
-    def _confirms(self, study: StudyRow) -> str:
-        """The name of the study that this one confirms; empty where it confirms none, or that is gone."""
-        run_id = confirmed_study(study)
-        return self._reader.tags(run_id).get(_NAME, "") if run_id else ""
+    def _kin(self, now: Versioned, trial: TrialRow) -> Kin:
+        """What else has trained the same configuration: the trial of the search, or the replicates that confirm it."""
+        study = now.table.study
+        winner = self._evidence.of(study).winner
+        if study.info.confirms is None and winner is not None and winner.of(trial.number) is not None:
+            confirms = confirms_of(self._reader.tags(winner.confirm_run))
+            return Kin(confirmed=winner.of(trial.number), winner=winner, confirms=confirms)
+        return Kin(confirms=study.info.confirms)
 
     def _history_metrics(self, table: StudyTable, best: Sequence[str]) -> tuple[str, ...]:
         """What the best trial, or else the newest one that has an epoch, has logged by epoch; curves first."""

@@ -18,6 +18,7 @@ export function top(host, model, chosen) {
   fill(
     host,
     h("div", { class: "heading" }, h("h1", {}, study.name), h("span", { class: "state" }, stateWord(study.state)), h("span", { class: "meta" }, when(study))),
+    study.confirms && h("p", { class: "meta" }, "confirms ", inFile() ? study.confirms.name : h("a", { href: target(studyPath(study.confirms.id)) }, study.confirms.name)),
     tabs(study.id, "study", offered),
     headline.length
       ? h("div", { class: "facts" }, h("p", { class: "lead" }, headline[0]), headline.slice(1).map((sentence) => h("p", {}, sentence)))

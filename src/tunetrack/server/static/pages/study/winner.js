@@ -75,11 +75,11 @@ function numbersOf({ found }) {
 
 function columns(found, model) {
   const here = found.study_run === model.study.id;
-  const link = (trial) => (view.inFile() && !here ? trial : h("a", { href: view.target(studyPath(found.study_run, `/trials/${trial}`)) }, trial));
+  const link = (trial) => (view.inFile() && !here ? `trial ${trial}` : h("a", { href: view.target(studyPath(found.study_run, `/trials/${trial}`)) }, `trial ${trial}`));
   const images = found.by_image ? ` × ${found.images.toLocaleString("en")}` : "";
   const paths = [...new Set(found.configurations.flatMap((one) => Object.keys(one.params)))];
   return [
-    { key: "trial", head: "Trial", numeric: true, cell: (one) => [one.trial === found.chosen && h("span", { class: "star", title: found.reason }, "★ "), link(one.trial)] },
+    { key: "trial", head: "Configuration", cell: (one) => [one.trial === found.chosen && h("span", { class: "star", title: found.reason }, "★ "), link(one.trial)] },
     { key: "mean", head: `Mean ${found.metric}`, under: `± half of its ${level(found)} interval`, numeric: true, cell: (one) => h("b", {}, sureText(one.mean, half(one))) },
     { key: "sample", head: found.by_image ? "Seeds × images" : "Seeds", numeric: true, cell: (one) => `${one.values.length}${images}` },
     { key: "p_best", head: "P(best)", numeric: true, cell: (one) => percent(one.p_best) },

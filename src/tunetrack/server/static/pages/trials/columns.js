@@ -6,7 +6,7 @@ import { h } from "../../core/dom.js";
 import { cell, duration, moment, number, objectiveText, shortName } from "../../core/format.js";
 import { confirmedValue, seedMark } from "../../core/sure.js";
 import { studyPath } from "../../core/tabs.js";
-import { target } from "../../core/view.js";
+import { inFile, target } from "../../core/view.js";
 
 const PARAMS = 8; // of those searched, so many are shown at first
 
@@ -23,6 +23,7 @@ export function columnsOf({ columns, rows, confirmed = {} }, study) {
     { key: "state", head: "State", group: "Trial", usual: true, sort: "asc", cell: (row) => badge(row.state) },
     ...study.objectives.map((objective, index) => valueColumn(objective, index)),
     ...(Object.keys(confirmed).length ? [confirmedColumn(confirmed)] : []),
+    ...(study.confirms ? [replicateColumn(study.confirms)] : []),
     ...columns.params.map((path, index) => paramColumn(path, heads[index], index < PARAMS, rows)),
     { key: "epochs", head: "Epochs", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => cell(row.epochs) },
     { key: "seconds", head: "Time", group: "Trial", usual: true, numeric: true, sort: "desc", cell: (row) => whole(duration(row.seconds)) },
@@ -53,6 +54,12 @@ function linked(id, row, best) {
 function valueColumn({ metric, maximize }, index) {
   const under = maximize ? "higher is better" : "lower is better";
   return { key: `values.${index}`, head: metric, under, group: "Objective", usual: true, numeric: true, sort: maximize ? "desc" : "asc", cell: (row) => (index ? objectiveText(row.values[index]) : outcome(row)) };
+}
+
+/** In a confirmation: the trial of the search that each one trains again. */
+function replicateColumn({ id, name }) {
+  const link = (row) => (inFile() ? row.confirms : h("a", { href: target(studyPath(id, `/trials/${row.confirms}`)) }, `trial ${row.confirms}`));
+  return { key: "confirms", head: "Replicate of", under: name, group: "Trial", usual: true, cell: (row) => (row.confirms === null ? "–" : h("span", { class: "whole" }, link(row))) };
 }
 
 /** What several seeds say of the same configuration; most trials have no more than their own. */
