@@ -12,6 +12,7 @@ import click
 
 from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.review import print_found, review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -61,6 +62,7 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
     with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
         result = launch_study(spec, replace(wanted, progress=progress, supervised=link is not None))
     tables.print_result(result, wanted.place)
+    print_found(result, wanted.place)
 
 
 @click.command()
@@ -315,6 +317,7 @@ COMMANDS = (
     show,
     report,
     weights,
+    review,
     serve,
     parity,
     doctor,

@@ -71,6 +71,7 @@ class File:
     STUDY: Final = "study.yaml"
     REPORT: Final = "report.html"
     REVIEW: Final = "review.json"
+    WINNER: Final = "winner.json"
     IMAGES: Final = "validation_images.png"
     IMAGES_LAYOUT: Final = "validation_images.json"
     CONFIG: Final = "config.yaml"

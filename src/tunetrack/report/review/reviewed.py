@@ -9,13 +9,21 @@ from functools import cached_property
 from typing import Any
 
 from tunetrack.report.values import number
-from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.domains import CategoricalDomain, Domain
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import ParamValue
 
-__all__ = ["Answers", "NotJudged", "Reviewed", "ReviewedTrial", "SearchedRange", "is_seed", "last_part", "shapes_network"]
+__all__ = [
+    "Answers",
+    "NotJudged",
+    "Reviewed",
+    "ReviewedTrial",
+    "SearchedRange",
+    "is_seed",
+    "last_part",
+    "shapes_network",
+]
 
 #: Last parts of parameters that say which repetition a run is, not what was done in it.
 _REPEATS = ("seed", "repeat", "replicate", "fold", "random_state", "rng", "run", "trial", "number")
@@ -24,7 +32,7 @@ _STRUCTURE = ("filter", "kernel", "layer", "unit", "hidden", "width", "depth", "
 _LISTED = 6
 
 
-class NotJudged(Exception):  # noqa: N818 - no error: the rule has nothing to go by
+class NotJudged(Exception):
     """A rule cannot say anything of this study; its text says why."""
 
 
@@ -182,10 +190,11 @@ class Reviewed:
 
     def share(self, trial: ReviewedTrial) -> float | None:
         """The accuracy by which a trial is judged, a fraction: its objective, else its last validation accuracy."""
-        if self.objective in SHARES or self.objective == "test/accuracy":
+        if self.objective.removeprefix("best/") in ("validation/accuracy", "test/accuracy"):
             found = trial.value
         else:
-            found = trial.metric("final/validation/accuracy", "validation/accuracy")
+            held = "test" if self.objective.startswith("test/") else "validation"
+            found = trial.metric(f"final/{held}/accuracy", f"{held}/accuracy")
         return found if found is not None and 0.0 <= found <= 1.0 else None
 
     def better(self, one: float, other: float) -> bool:

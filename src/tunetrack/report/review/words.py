@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from tunetrack.report.values import label, short_name
 from tunetrack.tracking.queries import ParamValue
 
-__all__ = ["changed", "counted", "joined", "points", "share", "signed", "value_text"]
+__all__ = ["capital", "changed", "counted", "joined", "points", "share", "signed", "value_text"]
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def share(value: float) -> str:
