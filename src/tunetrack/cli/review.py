@@ -119,4 +119,4 @@ def _print_review(found: Review) -> None:
 def _wrapped(console: Console, text: str) -> None:
     from rich.padding import Padding
 
-    console.print(Padding(Text(text), (0, 0, 0, _INDENT)))
+    console.print(Padding(Text(text), (0, 0, 0, _INDENT), expand=False))

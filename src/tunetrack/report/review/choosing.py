@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial
+from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial, last_part
 from tunetrack.report.review.words import capital, counted, joined, points, share, signed, value_text
 from tunetrack.report.values import number
 from tunetrack.spec.certainty import binomial_error
@@ -16,6 +16,8 @@ __all__ = ["augmented_validation", "best_epoch", "different_images", "test_looks
 _STEERED = ("reduce_on_plateau",)
 #: Parameters that decide which images a trial answers.
 _IMAGES = ("data.name", "data.validation", "data.seed", "data.faithful", "data.image_size", "data.voxel_seed")
+#: The same among the parameters of others.
+_SETS = ("dataset", "data_set", "data", "dataset_name", "data_name")
 _AUGMENTATION = ("augment", "transform")
 
 
@@ -80,9 +82,11 @@ def test_looks(study: Reviewed) -> Iterator[ReviewFinding]:
 
 def different_images(study: Reviewed) -> Iterator[ReviewFinding]:
     """Trials were compared that answered different images."""
-    differing = [path for path in _IMAGES if path in study.varied]
+    differing = [path for path in (_IMAGES if study.ours else study.varied) if path in study.varied]
     if not study.ours:
-        raise NotJudged("the names of the parameters do not tell which images were used")
+        differing = [path for path in differing if last_part(path) in _SETS]
+        if not any(last_part(path) in _SETS for trial in study.trials for path in trial.params):
+            raise NotJudged("no parameter says which images were used")
     if not differing or len(study.finished) < 2:
         return
     by_set: dict[str, list[ReviewedTrial]] = defaultdict(list)
@@ -92,13 +96,14 @@ def different_images(study: Reviewed) -> Iterator[ReviewFinding]:
         f"{differing[0]} {value}: best {signed(trials[0].value or 0.0)} ({study.call(trials[0])})"
         for value, trials in list(by_set.items())[:4]
     ]
-    other_set = "data.name" in differing or "data.faithful" in differing
+    other_set = not study.ours or "data.name" in differing or "data.faithful" in differing
     yield ReviewFinding(
         "different_images",
         Severity.HIGH if other_set else Severity.MEDIUM,
         "The trials did not answer the same images",
         f"They differ in {joined(differing)}, so the best value also belongs to the easiest images. {'; '.join(best)}.",
-        f"Compare within one value of {differing[0]}, or run one study for each of them (--set {differing[0]}=...).",
+        f"Compare within one value of {differing[0]}"
+        + (f", or run one study for each of them (--set {differing[0]}=...)." if study.ours else "."),
         tuple(sorted(trials[0].number for trials in by_set.values() if trials)),
     )
 
@@ -166,8 +171,8 @@ def best_epoch(study: Reviewed) -> Iterator[ReviewFinding]:
     accuracy = metric.endswith("accuracy")
     gain = points(mean) if accuracy else f"{mean:.3g}"
     said = f"On average the best epoch lies {gain} {'above' if study.maximize else 'below'} the last one"
-    said += f" ({counted(len(known), 'trial')})."
-    if best.number in gains and last[best.number] is not None:
+    said += f" ({counted(len(known), study.kind)})."
+    if gains.get(best.number):
         before = share if accuracy else signed
         said += f" {capital(study.call(best))}: {before(best.value or 0.0)} at best, "
         said += f"{before(last[best.number] or 0.0)} at its end."

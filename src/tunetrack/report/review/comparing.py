@@ -7,11 +7,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from tunetrack.report.review.guesses import parameter_count
 from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial, is_seed, shapes_network
 from tunetrack.report.review.words import capital, changed, counted, joined, value_text
 from tunetrack.report.values import number, short_name
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.review import ReviewFinding, Severity
+from tunetrack.tracking.queries import ParamValue
 
 __all__ = ["confounded", "duplicates", "idle_layers", "same_names", "unused_parameter"]
 
@@ -58,7 +60,7 @@ def confounded(study: Reviewed) -> Iterator[ReviewFinding]:
         "confounded",
         Severity.MEDIUM,
         f"{len(factors)} factors changed at once between runs that are compared",
-        f"{capital(study.call_all(apart))} and {study.call(best)} are joined by no chain of single changes. The "
+        f"No chain of single changes leads from {study.call(best)} to {study.call_all(apart)}. The "
         f"nearest two, {study.call(other)} and {study.call(one)}, differ in {named}; none of these changes can be "
         "credited with the difference.",
         _one_at_a_time(factors),
@@ -74,14 +76,20 @@ def _one_at_a_time(factors: Sequence[str]) -> str:
 def _factors(one: ReviewedTrial, other: ReviewedTrial) -> list[str]:
     """The parameters in which two runs differ; what only one has belongs to the choice that brings it."""
     a, b = one.setting, other.setting
-    both = [path for path in a if path in b and a[path] != b[path] and not path.startswith(_NO_FACTOR)]
+    both = [path for path in a if path in b and a[path] != b[path] and not _is_no_factor(path, a[path])]
     kinds = [path for path in both if path.endswith(".name")]
     sections = {path.removesuffix("name") for path in kinds}
     found = [path for path in both if path in kinds or not path.startswith(tuple(sections)) or _regularises(path)]
-    single = [path for path in (*a, *b) if (path in a) != (path in b) and not path.startswith(_NO_FACTOR)]
+    single = [path for path in (*a, *b) if (path in a) != (path in b) and not _is_no_factor(path, a.get(path))]
     # A value that is null on one side and absent on the other is the same setting.
     single = [path for path in single if (a.get(path), b.get(path)) != (None, None)]
-    return [*found, *(path for path in single if not path.startswith(tuple(sections)) and "." not in path)]
+    found += [path for path in single if not path.startswith(tuple(sections)) and "." not in path]
+    # A branch is stored under its own path, too, in words.
+    return [path for path in found if not any(other.startswith(f"{path}.") for other in found)]
+
+
+def _is_no_factor(path: str, value: ParamValue) -> bool:
+    return path.startswith(_NO_FACTOR) or parameter_count({path: value}) is not None
 
 
 def _regularises(path: str) -> bool:
@@ -156,7 +164,7 @@ def _not_in_size(study: Reviewed, paths: list[str]) -> Iterator[ReviewFinding]:
     explains = min(left, key=lambda path: left[path])
     if left[explains] > _EXPLAINED:
         return
-    idle = [path for path in shaping if path != explains and left[path] > 10 * _EXPLAINED]
+    idle = [path for path in shaping if path != explains and left[path] > 3 * _EXPLAINED]
     if idle:
         values = joined(
             f"{path} {', '.join(value_text(trial.params[path]) for trial, _ in known[:6])}" for path in idle

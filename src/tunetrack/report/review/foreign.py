@@ -132,7 +132,7 @@ def _from_test(metrics: MetricNames, held: str, params: Sequence[str]) -> tuple[
 
 def _images(trials: Sequence[ReviewedTrial], objective: str, split: str) -> tuple[int | None, str]:
     """How many images were held out, and how that is known."""
-    found = [image_count(trial.params, split) for trial in trials]
+    found = [image_count(trial.params, split) or image_count(trial.params, "validation") for trial in trials]
     counts = [pair for pair in found if pair is not None]
     if counts and len(counts) == len(trials):
         smallest, path = min(counts)

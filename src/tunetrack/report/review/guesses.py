@@ -143,12 +143,11 @@ def finest_share(values: Sequence[float]) -> int | None:
     inner = sorted({value for value in values if 0.0 < value < 1.0})
     if len(inner) < 2:
         return None
-    tolerance = max(_half_digit(value) for value in inner)
+    known = [(value, _half_digit(value)) for value in inner]
     for images in range(2, _COUNTABLE + 1):
-        if (2.0 * tolerance * images) ** len(inner) > _CHANCE:
-            return None
-        if all(abs(value * images - round(value * images)) <= tolerance * images * 1.01 for value in inner):
-            return images
+        if all(abs(value * images - round(value * images)) <= 1.01 * half * images for value, half in known):
+            chance = sum(math.log(min(1.0, 2.0 * half * images)) for _, half in known)
+            return images if chance < math.log(_CHANCE) else None
     return None
 
 

@@ -16,7 +16,7 @@ from tunetrack.stats import difference_interval, images_needed, least_difference
 __all__ = ["noise", "one_seed", "repeats_disagree"]
 
 #: From this difference on, in accuracy, a validation set that cannot show it is too small for any choice.
-_COARSE = 0.05
+_COARSE = 0.04
 #: Trials from which the best of them is visibly the luckiest of them.
 _MANY = 10
 
@@ -49,8 +49,7 @@ def noise(study: Reviewed) -> Iterator[ReviewFinding]:
     said = [
         f"{capital(study.call(best))} has {share(top)}{proxy} on {study.images:,} images: 95 % interval "
         f"{share(interval.low)} to {share(interval.high)}.",
-        f"{len(near)} of the other {counted(len(trials) - 1, 'finished ' + ('trial' if study.ours else 'run'))} "
-        "cannot be told apart from it.",
+        _not_told(len(near), len(trials) - 1, study.kind),
         f"So many images show differences from {points(told)} on.",
     ]
     if needed is not None:
@@ -65,6 +64,14 @@ def noise(study: Reviewed) -> Iterator[ReviewFinding]:
         _advice(study),
         tuple(sorted([best.number, *(trial.number for trial in near)])),
     )
+
+
+def _not_told(near: int, others: int, kind: str) -> str:
+    if others == 1:
+        return f"The other finished {kind} cannot be told apart from it."
+    if near == others:
+        return f"None of the {others} other finished {kind}s can be told apart from it."
+    return f"{near} of the {others} other finished {kind}s cannot be told apart from it."
 
 
 def _advice(study: Reviewed) -> str:
@@ -110,7 +117,8 @@ def _needed(study: Reviewed, trials: list[ReviewedTrial], near: list[ReviewedTri
 def _luck(study: Reviewed, trials: list[ReviewedTrial]) -> Iterator[str]:
     if len(trials) < _MANY or study.images is None:
         return
-    values = [study.share(trial) or 0.0 for trial in trials]
+    # Trainings that learned nothing are no part of the crowd that the best one stands out from.
+    values = [value for trial in trials if (value := study.share(trial) or 0.0) > (study.share(trials[0]) or 0.0) / 2]
     fitted = shrunken(values, [binomial_error(value, study.images) for value in values])
     if values[0] - fitted.values[0] >= 0.0005:
         yield (
@@ -147,8 +155,9 @@ def one_seed(study: Reviewed) -> Iterator[ReviewFinding]:
         return
     if repeated:
         spread = max(_spread(group) for group in repeated)
+        were = "was" if len(repeated) == 1 else "were"
         said = (
-            f"Only {counted(len(repeated), 'configuration')} was repeated with another result (spread {spread:.3g}); "
+            f"Only {counted(len(repeated), 'configuration')} {were} repeated with other results (spread {spread:.3g}); "
         )
         said += f"that of {study.call(study.best)} was not."
     else:

@@ -226,6 +226,11 @@ class Reviewed:
         given = self.document.get(name)
         return dict(given) if isinstance(given, Mapping) else {}
 
+    @property
+    def kind(self) -> str:
+        """What a training is called."""
+        return "trial" if self.ours else "run"
+
     def call(self, trial: ReviewedTrial) -> str:
         """How a trial is called in a sentence."""
         return f"trial {trial.number}" if self.ours else f"run {trial.number} ({trial.name})"
@@ -233,13 +238,12 @@ class Reviewed:
     def call_all(self, trials: Iterable[ReviewedTrial]) -> str:
         """Several of them: ``trials 3, 7 and 12``."""
         numbers = sorted(trial.number for trial in trials)
-        kind = "trial" if self.ours else "run"
         if len(numbers) == 1:
-            return f"{kind} {numbers[0]}"
+            return f"{self.kind} {numbers[0]}"
         shown = [str(one) for one in numbers[:_LISTED]]
         if more := len(numbers) - len(shown):
-            return f"{kind}s {', '.join(shown)} and {more} more"
-        return f"{kind}s {', '.join(shown[:-1])} and {shown[-1]}"
+            return f"{self.kind}s {', '.join(shown)} and {more} more"
+        return f"{self.kind}s {', '.join(shown[:-1])} and {shown[-1]}"
 
     def must_have(self, count: int, trials: Sequence[ReviewedTrial] | None = None) -> None:
         """Sees to it that there is enough to compare.
@@ -249,7 +253,7 @@ class Reviewed:
         """
         have = len(self.finished if trials is None else trials)
         if have < count:
-            words = f"{have} finished {'trial' if self.ours else 'run'}{'' if have == 1 else 's'}"
+            words = f"{have} finished {self.kind}{'' if have == 1 else 's'}"
             raise NotJudged(f"{words}; it takes {count}")
 
 

@@ -139,10 +139,10 @@ def _maybe_random(study: Reviewed) -> Iterator[ReviewFinding]:
     drawn = [
         path
         for path, values in study.varied.items()
-        if all(number(value) is not None for value in values) and len(values) > 1
+        if all(number(value) is not None for value in values) and len(values) == len(study.finished)
     ]
     count = len(study.finished)
-    if not 2 <= count < 20 or len(drawn) < 2 or all(len(study.varied[path]) <= count / 2 for path in drawn):
+    if not 3 <= count < 20 or len(drawn) < 2:
         raise NotJudged("which sampler proposed the runs is not known")
     library = "20 in Hyperopt" if count >= 10 else "20 in Hyperopt, 10 in Optuna"
     yield ReviewFinding(

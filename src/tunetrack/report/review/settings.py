@@ -57,9 +57,11 @@ def deterministic(study: Reviewed) -> Iterator[ReviewFinding]:
     """Settings under which equal seeds need not give equal results, or runs that show it."""
     by_config: dict[str, set[float]] = {}
     for trial in study.finished:
-        fixed = [value for path, value in trial.params.items() if is_seed(path) and "seed" in path]
+        fixed = [
+            v for path, v in trial.params.items() if path.lower().endswith("seed") and not path.startswith("data.")
+        ]
         loss = trial.metric("train/loss")
-        if fixed and loss is not None and all(value is not None for value in fixed[:1]):
+        if loss is not None and any(value not in (None, "") for value in fixed):
             # Whatever numbers a repetition does not change the result; its seed does.
             same = {path: v for path, v in trial.params.items() if not is_seed(path) or "seed" in path}
             by_config.setdefault(repr(sorted(same.items())), set()).add(loss)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import median
 
 from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial, last_part
 from tunetrack.report.review.words import capital, counted, points, share
@@ -71,11 +73,11 @@ def fit(study: Reviewed) -> Iterator[ReviewFinding]:
         if best.curve("train/accuracy") and best.curve(accuracy):
             ends = min(1.0, at_the_end(best.curve("train/accuracy"))), best.curve(accuracy)[-1]
             said += f"; training accuracy {ends[0]:.3f}, {accuracy.partition('/')[0]} accuracy {ends[1]:.3f}"
-        said += f". {len(over)} of {counted(len(trials), 'trial')} do so."
+        said += f". {len(over)} of {counted(len(trials), study.kind)} do so."
         yield ReviewFinding(
             "fit",
             Severity.LOW,
-            "The best trial over-fits",
+            f"The best {study.kind} over-fits",
             said,
             "Stop earlier (trainer.early_stopping), augment the training images (data.augment), or search weight decay "
             "and dropout.",
@@ -86,7 +88,7 @@ def fit(study: Reviewed) -> Iterator[ReviewFinding]:
         yield ReviewFinding(
             "fit",
             Severity.LOW,
-            "The best trial was still learning when it ended",
+            f"The best {study.kind} was still learning when it ended",
             f"{capital(study.call(best))}: {loss} fell by {fall:.0%} an epoch over the last epochs, to "
             f"{best.curve(loss)[-1]:.3g}; train/loss at the end is "
             f"{max(0.0, at_the_end(best.curve('train/loss'))):.3g}.",
@@ -101,7 +103,7 @@ def _overfits(trial: ReviewedTrial, loss: str) -> bool:
         return False
     learned, held = trial.curve("train/accuracy"), trial.curve(loss.replace("loss", "accuracy"))
     leads = not learned or not held or min(1.0, at_the_end(learned)) - held[-1] > _LEAD
-    tail = sum(curve[-2:]) / 2.0
+    tail = min(curve[-2:])
     return tail > _RISE * min(curve) and at_the_end(train) < 0.7 * tail and leads
 
 
@@ -137,7 +139,7 @@ def running_average(study: Reviewed) -> Iterator[ReviewFinding]:
         "Training loss above validation loss is no sign of under-fitting",
         f"{capital(study.call(best))}: train/loss {train:.4g}, {loss} {held:.4g}. The training loss is a mean over "
         f"the epoch, while the weights moved; half an epoch on it is about {ended:.4g}, which explains {explained:.0%} "
-        f"of the gap.{rest} {len(above)} of {counted(len(trials), 'trial')} look like this.",
+        f"of the gap.{rest} {len(above)} of {counted(len(trials), study.kind)} look like this.",
         "Compare both losses at the same weights before speaking of under-fitting.",
         (best.number,),
     )
@@ -175,31 +177,40 @@ def epoch_size(study: Reviewed) -> Iterator[ReviewFinding]:
 
 
 def jumps(study: Reviewed) -> Iterator[ReviewFinding]:
-    """Results that rest on a last epoch far below the one before."""
+    """Results that rest on a last epoch far below the one before, or among epochs that swing."""
     accuracy = _held(study, "accuracy")
     trials = _trained(study, accuracy)
     found = []
     for trial in trials:
-        before, last = trial.curve(accuracy)[-2:]
-        images = study.images or 10_000
-        error = binomial_error(min(1.0, max(0.0, before)), images) * math.sqrt(2.0)
-        if before - last > max(_JUMP, _ERRORS * error):
-            found.append((before - last, trial))
+        curve = trial.curve(accuracy)
+        error = binomial_error(min(1.0, max(0.0, curve[-2])), study.images or 10_000) * math.sqrt(2.0)
+        drop, swing = curve[-2] - curve[-1], _swing(curve)
+        if max(drop, swing) > max(_JUMP, _ERRORS * error):
+            found.append((max(drop, swing), drop, trial))
     if not found:
         return
-    drop, worst = max(found, key=lambda pair: (pair[0], -pair[1].number))
-    curve = worst.curve(accuracy)
-    some = len(found) >= max(2, 0.2 * len(trials))
+    size, drop, worst = max(found, key=lambda one: (one[0], -one[2].number))
+    curve, trials = worst.curve(accuracy), [trial for _, _, trial in found]
+    said = (
+        f"{share(curve[-2])} in epoch {len(curve) - 1} and {share(curve[-1])} in epoch {len(curve)}, down by "
+        f"{points(drop)}"
+        if drop == size
+        else f"changes by {points(size)} from one epoch to the next, to {share(curve[-1])} at its end"
+    )
     yield ReviewFinding(
         "jumps",
-        Severity.MEDIUM if study.best in [trial for _, trial in found] else Severity.LOW if some else Severity.NOTE,
-        f"{counted(len(found), 'trial' if study.ours else 'run')} ended on a bad epoch",
-        f"{capital(study.call(worst))}: {accuracy} {share(curve[-2])} in epoch {len(curve) - 1} and "
-        f"{share(curve[-1])} in epoch {len(curve)}, down by {points(drop)}. Last-epoch values of such trainings are a "
-        f"matter of luck: {study.call_all(trial for _, trial in found)}.",
+        Severity.MEDIUM if study.best in trials else Severity.LOW if len(trials) > 1 else Severity.NOTE,
+        f"The last epoch of {counted(len(trials), study.kind)} is a matter of luck",
+        f"{capital(study.call(worst))}: {accuracy} {said}. Such trainings: {study.call_all(trials)}.",
         "Lower the learning rate towards the end (schedule: {name: cosine}), or compare the mean of the last epochs.",
-        tuple(sorted(trial.number for _, trial in found)),
+        tuple(sorted(trial.number for trial in trials)),
     )
+
+
+def _swing(curve: Sequence[float]) -> float:
+    """By how much the later half of a curve usually changes from one epoch to the next; 0 for a short one."""
+    late = curve[len(curve) // 2 :]
+    return median(abs(after - before) for before, after in pairwise(late)) if len(late) >= 4 else 0.0
 
 
 def divergence(study: Reviewed) -> Iterator[ReviewFinding]:
@@ -211,7 +222,7 @@ def divergence(study: Reviewed) -> Iterator[ReviewFinding]:
     if len(lost) < 2:
         return
     chance = sum(not _blew_up(trial) for trial in lost)
-    said = f"{len(lost)} of {counted(len(tried), 'trial' if study.ours else 'run')}: "
+    said = f"{len(lost)} of {counted(len(tried), study.kind)}: "
     said += f"{len(lost) - chance} with a loss that is not finite, {chance} that end at the accuracy of guessing."
     split = _threshold(tried, lost)
     limit = ""
@@ -246,7 +257,7 @@ def _at_chance(study: Reviewed, trial: ReviewedTrial) -> bool:
         len(study.answers.classes) if study.answers else 100 if trial.params.get("data.name") == "cifar100" else 10
     )
     # The largest class of a small sample is larger than its share of all: three standard errors.
-    guess = 1.0 / classes + 3.0 * binomial_error(1.0 / classes, study.images or 10_000)
+    guess = 1.2 / classes + 3.0 * binomial_error(1.0 / classes, study.images or 10_000)
     own, top = study.share(trial), study.share(study.best)
     return own is not None and top is not None and own <= min(guess, top / 2.0)
 
