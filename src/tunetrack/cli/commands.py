@@ -12,6 +12,7 @@ import click
 from tunetrack.cli import given, options
 from tunetrack.cli.confirm import confirm
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.review import print_found, review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -215,7 +216,11 @@ def show(study: str, top: int, as_json: bool, place: Place) -> None:
     from tunetrack.cli import tables
 
     result = load_study(study, place)
-    tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
+    if as_json:
+        tables.print_json(result.document())
+        return
+    tables.print_result(result, place, top)
+    print_found(result, place)
 
 
 @click.command()
@@ -304,6 +309,7 @@ COMMANDS = (
     show,
     report,
     weights,
+    review,
     serve,
     parity,
     doctor,

@@ -41,9 +41,11 @@ def show(wanted: Launch, link: LinkEnd | None, retries: int, run: Callable[[Laun
         run: runs it, watched.
     """
     from tunetrack.cli import display, tables
+    from tunetrack.cli.review import print_found
     from tunetrack.cli.watched import watched
 
     place = options.place_options(wanted.place)
     with display.progress() as shown, watched(shown, link, retries, place) as progress:
         result = run(replace(wanted, progress=progress, supervised=link is not None))
     tables.print_result(result, wanted.place)
+    print_found(result, wanted.place)

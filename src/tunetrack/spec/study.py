@@ -139,6 +139,27 @@ class PrunerConfig(_WithOptions):
     """Who stops hopeless trials early. Further keys are options of that pruner; for patient, `wrapped` is a pruner."""
 
     name: Literal[PRUNERS] = Field("none", description="kind of pruner")  # type: ignore[valid-type]
+    control: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="share of the trials that the pruner would stop which are run to their end all the same, so that "
+        "the report can say what pruning costs",
+    )
+
+    @model_validator(mode="after")
+    def _controls_a_pruner(self) -> PrunerConfig:
+        if self.control and self.name == "none":
+            raise ValueError("control needs a pruner: name one, or take control away")
+        return self
+
+    def is_control(self, seed: int, number: int) -> bool:
+        """Whether this trial is run to its end even where the pruner would stop it; the same in every process.
+
+        Args:
+            seed: of the study's proposals.
+            number: of the trial.
+        """
+        drawn = int.from_bytes(hashlib.sha256(f"control {seed} {number}".encode()).digest()[:8]) / 2**64
+        return drawn < self.control
 
 
 class Budget(Config):

@@ -48,6 +48,7 @@ class Tag:
     TRIAL_WORKER: Final = "trial.worker"
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
     TRIAL_CONFIRMS: Final = "trial.confirms"
+    TRIAL_WOULD_PRUNE_AT: Final = "trial.would_prune_at"
     LOST: Final = "tracking.lost"
     VALIDATION: Final = "data.validation_images"
     SEED_PREFIX: Final = "seed."

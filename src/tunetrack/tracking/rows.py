@@ -90,6 +90,9 @@ class TrialRow:
         unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
             decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
         confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
+        would_prune_at: epoch after which the pruner would have ended it; it was run on, being of the control sample.
+        device: kind of device that it was trained on; empty where that was not logged.
+        threads: CPU threads of one of its operations; None where that was not logged.
     """
 
     number: int
@@ -108,6 +111,9 @@ class TrialRow:
     worker: str = ""
     unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
     confirms: int | None = None
+    would_prune_at: int | None = None
+    device: str = ""
+    threads: int | None = None
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -276,7 +282,14 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         worker=tags.get(Tag.TRIAL_WORKER, ""),
         unsearched=unsearched,
         confirms=None if info.confirms is None else info.confirms.original(number),
+        would_prune_at=_whole(tags.get(Tag.TRIAL_WOULD_PRUNE_AT)),
+        device=tags.get(Tag.USED_DEVICE, ""),
+        threads=_whole(tags.get(Tag.USED_THREADS)),
     )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _health(tags: Mapping[str, str]) -> dict[str, str] | None:

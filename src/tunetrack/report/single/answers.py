@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -24,21 +24,25 @@ __all__ = ["build_document", "build_single"]
 #: Trials that are compared in the file, and have a page of their own in it.
 BEST = 5
 _PICTURES = "validation_images.png"
+_NO_FILES: Mapping[str, bytes] = {}
 
 
-def build_single(store: TrackingStore, study: str, limit: int = LIMIT) -> SingleFile:
+def build_single(
+    store: TrackingStore, study: str, limit: int = LIMIT, files: Mapping[str, bytes] = _NO_FILES
+) -> SingleFile:
     """Read a study from its stored runs and write its pages into one file.
 
     Args:
         store: where the study's runs are; nothing is written to it.
         study: its name, where only one study is called so, or its run's id.
         limit: bytes; the least important parts are left out where all would be more.
+        files: artifacts of the study's run that are about to be written, content by name.
 
     Raises:
         TrackingError: the store failed, or there is no such study, or more than one.
     """
     with closing(StudyReader(store)) as reader:
-        now, views = reader.table(study), Views(reader)
+        now, views = reader.table(study), Views(reader, files)
         path = f"/studies/{now.table.study.run_id}"
         best = _best(now.table)
         main = views.study(now)

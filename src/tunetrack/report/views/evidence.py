@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = ["KnownEvidence", "confirmed_brief", "evidence_brief", "evidence_paylo
 _FRESH = 15.0
 #: Studies of which something is kept.
 _STUDIES = 500
+_NONE: Mapping[str, bytes] = {}
 
 
 def evidence_payload(table: StudyTable, evidence: Evidence) -> dict[str, Any]:
@@ -73,11 +74,17 @@ class KnownEvidence:
 
     Args:
         reader: of the store.
+        files: contents by name that count as artifacts of every study, because they are about to be written.
         clock: seconds that never go back.
     """
 
-    def __init__(self, reader: StudyReader, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reader, self._clock = reader, clock
+    def __init__(
+        self,
+        reader: StudyReader,
+        files: Mapping[str, bytes] = _NONE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reader, self._files, self._clock = reader, files, clock
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -92,10 +99,13 @@ class KnownEvidence:
             kept = self._known.get(study.run_id)
         now = self._clock()
         if kept is None or kept.study != study or (fresh and now - kept.at > _FRESH):
-            kept = _Kept(study, read_evidence(lambda name: self._reader.artifact(study.run_id, name)), now)
+            kept = _Kept(study, read_evidence(lambda name: self._read(study, name)), now)
         with self._lock:
             self._known[study.run_id] = kept
             self._known.move_to_end(study.run_id)
             while len(self._known) > _STUDIES:
                 self._known.popitem(last=False)
         return kept.evidence
+
+    def _read(self, study: StudyRow, name: str) -> bytes | None:
+        return self._files[name] if name in self._files else self._reader.artifact(study.run_id, name)

@@ -31,6 +31,7 @@ from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
 
+_NO_FILES: Mapping[str, bytes] = {}
 #: Trials whose curves are given at a time.
 MOST_CURVES = 200
 
@@ -43,13 +44,17 @@ class Views:
 
     Methods may be called by several threads. They raise `QueryError` for what cannot be understood,
     `MissingTrialError`, one of its kind, where a trial is not there, and `TrackingError` where the store fails.
+
+    Args:
+        reader: of the store.
+        files: of the only study that is asked for, contents by name: artifacts that are about to be written.
     """
 
-    def __init__(self, reader: StudyReader) -> None:
+    def __init__(self, reader: StudyReader, files: Mapping[str, bytes] = _NO_FILES) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
         self._insights = KnownInsights()
-        self._evidence = KnownEvidence(reader)
+        self._evidence = KnownEvidence(reader, files)
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
