@@ -69,10 +69,9 @@ def in_words(result: StudyResult) -> str:
         lines = [result.winner.in_words(), _cost_in_words(result.winner)]
     else:
         lines = [_best_in_words(result, "Best"), *filter(None, [result.outdated_in_words()])]
-    if result.standard_error and not result.winner_is_current:
-        near = result.within_standard_error()
-        if near:
-            lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
+    ties = "" if result.winner_is_current else result.ties_in_words()
+    if ties:
+        lines.append(f"{ties[0].upper()}{ties[1:]}.")
     if result.test is not None:
         lines.append(f"{result.test_in_words()}.")
     if result.validates_on_test_images:
@@ -113,8 +112,11 @@ def _best_in_words(result: StudyResult, title: str) -> str:
     best = result.best
     if len(result.objectives) > 1 or best is None or best.value is None:
         return result.front_in_words()
-    error = result.standard_error
-    exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
+    interval = result.interval(best)
+    exact = ""
+    if interval is not None:
+        sample = f"1 seed x {result.validation_images:,} images"
+        exact = f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, {sample})"
     return f"**{title}: trial {best.number}** with {result.objectives[0].metric} {best.value:.4f}{exact}."
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tunetrack.errors import TrackingError
 from tunetrack.ledger import TrialRecord, pareto_front
 from tunetrack.spec import Objective, TrialState, flatten
-from tunetrack.spec.certainty import SHARES, binomial_error
+from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.confirm import Confirms
 from tunetrack.spec.domains import Scalar
 from tunetrack.spec.winner import Winner
+from tunetrack.stats import Interval, difference_interval, share_interval
 from tunetrack.tracking import connect, read_weight_stats
 
 if TYPE_CHECKING:
@@ -255,21 +256,37 @@ class StudyResult:
         """How many trials ended in each state."""
         return dict(Counter(trial.state for trial in self.trials))
 
-    @property
-    def standard_error(self) -> float | None:
-        """Standard error of the best trial's accuracy (`binomial_error`); None for objectives that are no accuracy."""
-        if self.best is None or self.best.value is None or not self.validation_images or len(self.objectives) > 1:
-            return None
-        if self.objectives[0].metric not in SHARES:
-            return None
-        return binomial_error(self.best.value, self.validation_images)
+    def interval(self, trial: StudyTrial) -> Interval | None:
+        """The 95 % interval of a trial's accuracy over new images; None for objectives that are no accuracy.
 
-    def within_standard_error(self) -> int:
-        """How many other trials lie within one standard error of the best; 0 where there is no standard error."""
-        best, error = self.best, self.standard_error
-        if best is None or error is None:
-            return 0
-        return sum(1 for trial in self.ranked() if abs((trial.value or 0.0) - (best.value or 0.0)) <= error) - 1
+        It knows nothing of other training seeds: `winner` does.
+        """
+        if trial.value is None or not self.validation_images or len(self.objectives) > 1:
+            return None
+        if self.objectives[0].metric not in SHARES or not 0.0 <= trial.value <= 1.0:
+            return None
+        return share_interval(round(trial.value * self.validation_images), self.validation_images)
+
+    def ties_in_words(self) -> str:
+        """How many other trials the images do not tell apart from the best one; empty where nothing can be said.
+
+        Those are meant with which the 95 % interval of the difference of the two accuracies holds 0.
+        """
+        best, images = self.best, self.validation_images
+        if best is None or images is None or self.interval(best) is None:
+            return ""
+        others = [trial for trial in self.ranked()[1:] if trial.state is TrialState.COMPLETE]
+        first, ties = round((best.value or 0.0) * images), 0
+        for trial in others:  # the best first: beyond one that is told apart, all are
+            interval = difference_interval(first, images, round((trial.value or 0.0) * images), images)
+            if not interval.low <= 0.0 <= interval.high:
+                break
+            ties += 1
+        if not others:
+            return ""
+        if not ties:
+            return "by these images every other trial can be told apart from it"
+        return f"{ties} other trial{'s' * (ties > 1)} cannot be told apart from it"
 
     def frame(self) -> pd.DataFrame:
         """The trials as a table: number, state, one column a value, one a parameter by path, run_id."""
