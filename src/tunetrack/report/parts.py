@@ -143,7 +143,7 @@ def _html(part: Part) -> str:
         case Remark(weight, title, text, advice):
             more = html.paragraph(text) + html.paragraph(advice, "advice")
             badge = f'<span class="weight">{escape(weight)}</span>'
-            return f'<div class="remark {escape(weight)}"><h3>{badge} {escape(title)}</h3>{more}</div>'
+            return f'<div class="remark is-{escape(weight)}"><h3>{badge} {escape(title)}</h3>{more}</div>'
         case Drawing():
             return html.picture(part.drawn, part.alt, part.caption)
 

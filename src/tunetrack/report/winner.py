@@ -135,7 +135,7 @@ def caution_words(winner: Winner) -> str:
 def winner_heads(winner: Winner) -> tuple[str, ...]:
     """Titles of the columns of `winner_rows`,; those of the searched parameters come last."""
     heads = ["trial", f"mean {winner.metric}", f"{_percent(winner.level)} interval"]
-    heads += ["seeds × images" if winner.by_image else "seeds", "P(best)", "difference to the best", "adjusted p"]
+    heads += ["seeds\u00a0× images" if winner.by_image else "seeds", "P(best)", "difference to the best", "adjusted p"]
     heads += ["model parameters", "train seconds", "in the search, 1 seed", "shrunken"]
     return (*heads, *_paths(winner))
 

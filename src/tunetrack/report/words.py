@@ -28,8 +28,8 @@ __all__ = [
 _HOLDS_ZERO = "the 95 % interval of the difference holds 0"
 
 
-def headline(table: StudyTable, info: CertaintyInfo) -> str:
-    """One sentence: how much was searched for what, and what won."""
+def headline(table: StudyTable, info: CertaintyInfo, confirmed: bool = False) -> str:
+    """One sentence: how much was searched for what, and what was best there; `confirmed`: the winner is named apart."""
     study = table.study.info
     goals = " and ".join(f"{'highest' if goal.maximize else 'lowest'} {goal.metric}" for goal in study.objectives)
     searched = plural(len(study.searched), "parameter")
@@ -41,7 +41,8 @@ def headline(table: StudyTable, info: CertaintyInfo) -> str:
     if info.best is None or info.value is None:
         return f"{start}: none finished." if table.trials else f"No trial has started yet to search {searched}."
     sure = f" ({interval_words(info.interval.low, info.interval.high)})" if info.interval is not None else ""
-    return f"{start}: trial {info.best} is the best with {info.value:.5g}{sure}."
+    stands = "came first" if confirmed else "is the best"
+    return f"{start}: trial {info.best} {stands} with {info.value:.5g}{sure}."
 
 
 def outcome_words(table: StudyTable, info: CertaintyInfo, winner: Winner | None) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def outcome_words(table: StudyTable, info: CertaintyInfo, winner: Winner | None)
         best = plural(len(of.trials), "best configuration")
         search: tuple[str, ...] = (f"The {best} of {of.study}, each trained again on {plural(len(of.seeds), 'seed')}.",)
     else:
-        search = (headline(table, info), certainty_words(table, info))
+        search = (headline(table, info, winner is not None), certainty_words(table, info))
     named = () if winner is None else (winner_sentence(winner, table),)
     return tuple(words for words in (*named, *search) if words)
 

@@ -63,12 +63,13 @@ def searched_params(table: StudyTable) -> list[dict[str, Any]]:
     return found
 
 
-def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
+def columns(table: StudyTable, params: list[dict[str, Any]], images: int | None = None) -> dict[str, Any]:
     """Every trial, in arrays.
 
     Args:
         table: the study.
         params: as `searched_params` gives them.
+        images: number of validation images, where the trials' own parameters do not say.
     """
     trials, goals = table.trials, table.study.info.objectives
     values = [trial_values(trial, len(goals)) for trial in trials]
@@ -89,7 +90,7 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "health": [None if trial.health is None else list(trial.health) for trial in trials],
         "values": [[each[index] for each in values] for index in range(len(goals))],
         "provisional": [provisional_value(trial, goals[0].metric) for trial in trials],
-        "half": [half_interval(trial, goals[0].metric) for trial in trials],
+        "half": [half_interval(trial, goals[0].metric, images) for trial in trials],
         "params": {param["path"]: _values(table, param) for param in params},
         "metrics": {name: _metric(trials, name) for name in names},
     }

@@ -42,14 +42,15 @@ def param_value(value: ParamValue) -> Any:
     return number(value) if isinstance(value, float) else value if isinstance(value, int) else label(value)
 
 
-def half_interval(trial: TrialRow, metric: str) -> float | None:
+def half_interval(trial: TrialRow, metric: str, images: int | None = None) -> float | None:
     """Half of the 95 % interval of a trial's accuracy over new images, three digits; None for other objectives.
 
     Args:
-        trial: any; it says itself how many validation images it had.
+        trial: any.
         metric: of the first objective.
+        images: number of validation images, where the trial's own parameters do not say.
     """
-    interval = value_interval(metric, score(trial), images_of(trial, None))
+    interval = value_interval(metric, score(trial), images_of(trial, images))
     return None if interval is None else float(f"{(interval.high - interval.low) / 2.0:.3g}")
 
 

@@ -71,7 +71,7 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "version": now.version,
         "study": study_head(table.study, facts.saved_view) | {"params": params},
         "headline": _headline(table, certainty, states, facts),
-        "trials": columns(table, params),
+        "trials": columns(table, params, facts.images.get("validation")),
         "best_so_far": [
             [indices[trial] for trial, _ in history_info(table, objective).best_so_far] for objective in goals
         ],

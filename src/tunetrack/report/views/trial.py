@@ -43,6 +43,7 @@ class TrialFacts:
         weights: content of ``weight_stats.parquet``.
         model: content of ``model.json``.
         kin: what else has trained the same configuration.
+        images: number of validation images of the study; None where it is not known.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class TrialFacts:
     weights: bytes | None = None
     model: bytes | None = None
     kin: Kin = field(default_factory=Kin)
+    images: int | None = None
 
 
 def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts: TrialFacts) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts:
     curves = history_payload(now.table, history[history["step"] > 0])
     return {
         "version": now.version,
-        "trial": row(now.table, trial, every_param=True) | {"unsearched": list(trial.unsearched)},
+        "trial": row(now.table, trial, every_param=True, images=facts.images) | {"unsearched": list(trial.unsearched)},
         "config": "" if facts.config is None else facts.config.decode(errors="replace"),
         "curves": curves,
         "confusion": confusion_payload(facts.confusion),

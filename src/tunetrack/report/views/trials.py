@@ -38,13 +38,16 @@ class PageQuery:
     filter: str = ""
 
 
-def trials_page(now: Versioned, query: PageQuery, winner: Winner | None = None) -> dict[str, Any]:
+def trials_page(
+    now: Versioned, query: PageQuery, winner: Winner | None = None, images: int | None = None
+) -> dict[str, Any]:
     """One page of trials; a page beyond the last one has no rows.
 
     Args:
         now: the study.
         query: what is wanted.
         winner: what was confirmed; None where nothing was. ``confirmed`` has its configurations by trial number.
+        images: number of validation images, where the trials' own parameters do not say.
 
     Raises:
         QueryError: it cannot be understood.
@@ -69,7 +72,7 @@ def trials_page(now: Versioned, query: PageQuery, winner: Winner | None = None) 
             "metrics": metric_names(table.trials),
         },
         "confirmed": {str(number): brief for number, brief in confirmed.items()},
-        "rows": [row(table, trial) for trial in shown],
+        "rows": [row(table, trial, images=images) for trial in shown],
     }
 
 

@@ -53,6 +53,7 @@ class Views:
     def __init__(self, reader: StudyReader, files: Mapping[str, bytes] = _NO_FILES) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
+        self._images: dict[str, Mapping[str, int]] = {}
         self._insights = KnownInsights()
         self._evidence = KnownEvidence(reader, files)
 
@@ -76,7 +77,7 @@ class Views:
         runs = [trial.run_id for trial in curve_trials(table)]
         facts = StudyFacts(
             self._document(table.study),
-            self._reader.image_counts(table.study),
+            self._images_of(table.study),
             self._reader.saved_view(table.study),
             self._history_metrics(table, runs[:1]),
             self._insights.of(now),
@@ -86,7 +87,8 @@ class Views:
 
     def trials(self, now: Versioned, query: PageQuery) -> dict[str, Any]:
         """A page of the table of trials."""
-        return trials_page(now, query, self._evidence.of(now.table.study).winner)
+        study = now.table.study
+        return trials_page(now, query, self._evidence.of(study).winner, self._images_of(study).get("validation"))
 
     def trials_csv(self, now: Versioned, query: PageQuery) -> str:
         """All trials that the filter lets through, whatever the page."""
@@ -158,12 +160,19 @@ class Views:
             files.get("weight_stats.parquet"),
             files.get("model.json"),
             self._kin(now, trial),
+            self._images_of(now.table.study).get("validation"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
 
     def _ended(self, study: StudyRow) -> Evidence:
         """The evidence for the list of studies, which asks nothing of those that still run."""
         return Evidence() if study.state is StudyState.RUNNING else self._evidence.of(study)
+
+    def _images_of(self, study: StudyRow) -> Mapping[str, int]:
+        """Number of images by data context; asked for again only where a study that has just begun has none yet."""
+        found = self._images.get(study.run_id) or self._reader.image_counts(study)
+        self._images[study.run_id] = found
+        return found
 
     def _kin(self, now: Versioned, trial: TrialRow) -> Kin:
         """What else has trained the same configuration: the trial of the search, or the replicates that confirm it."""

@@ -35,7 +35,7 @@ export function review(host) {
 function finding({ severity, title, evidence, advice, trials }, id) {
   return h(
     "div",
-    { class: `finding ${severity}` },
+    { class: `finding is-${severity}` },
     h("h3", {}, h("span", { class: "weight" }, severity), " ", title),
     evidence && h("p", {}, evidence),
     advice && h("p", { class: "advice" }, advice),
