@@ -16,6 +16,7 @@ from tunetrack.report.views import Views
 from tunetrack.report.views.compare import COMPARED_CURVES, FEWEST_COMPARED
 from tunetrack.report.views.rows import row
 from tunetrack.spec.records import TrialState
+from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable, TrackingStore
 from tunetrack.tracking.reader import StudyReader, Versioned
 
@@ -44,7 +45,7 @@ def build_single(
     with closing(StudyReader(store)) as reader:
         now, views = reader.table(study), Views(reader, files)
         path = f"/studies/{now.table.study.run_id}"
-        best = _best(now.table)
+        best = _best(now.table, views.evidence(now).winner)
         main = views.study(now)
         study_data, left = fitted_study(main, limit // 2)
         answers = [Answer(path, study_data)]
@@ -65,12 +66,13 @@ def build_document(store: TrackingStore, study: str) -> dict[str, Any]:
         return Views(reader).study(now) | {"trials": rows}
 
 
-def _best(table: StudyTable) -> list[int]:
-    """The best trials that were trained to their end; pruned ones too where these are too few to be compared."""
+def _best(table: StudyTable, winner: Winner | None) -> list[int]:
+    """The confirmed winner and the best trials; pruned ones too where these are too few to be compared."""
     complete = [trial.number for trial in ranked(table) if trial.state is TrialState.COMPLETE]
     if len(complete) < FEWEST_COMPARED:
         complete += [trial.number for trial in table.trials if trial.state is TrialState.PRUNED]
-    return complete[:BEST]
+    chosen = [winner.chosen] if winner is not None and winner.study_run == table.study.run_id else []
+    return list(dict.fromkeys([*chosen, *complete]))[:BEST]
 
 
 def _others(reader: StudyReader, views: Views, now: Versioned, best: Sequence[int]) -> Iterator[tuple[str, Any, str]]:
