@@ -26,10 +26,10 @@ def confirmed(trial: int, mean: float, group: int, params: Mapping[str, Any], **
         "difference": FromBest(),
     } | more
     values = tuple(round(mean + step, 6) for step in SCATTER)
+    low, high = round(mean - 0.006, 6), round(mean + 0.006, 6)
     return Confirmed(
-        trial=trial, params=dict(params), values=values, mean=mean, low=mean - 0.006, high=mean + 0.006, group=group,
-        **fields,
-    )  # fmt: skip
+        trial=trial, params=dict(params), values=values, mean=mean, low=low, high=high, group=group, **fields
+    )
 
 
 def winner(
