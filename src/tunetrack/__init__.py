@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tunetrack.api.crews import Workers
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
+    from tunetrack.api.promote import promote_study
     from tunetrack.api.reading import StudyResult, load_study
     from tunetrack.api.studies import resume_study, run_study, train
 
@@ -27,6 +28,7 @@ __all__ = [
     "list_studies",
     "load_study",
     "optuna_objective",
+    "promote_study",
     "resume_study",
     "run_study",
     "train",
@@ -41,6 +43,7 @@ _MODULES = {
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",
     "optuna_objective": "tunetrack.api.objectives",
+    "promote_study": "tunetrack.api.promote",
     "resume_study": "tunetrack.api.studies",
     "run_study": "tunetrack.api.studies",
     "train": "tunetrack.api.studies",

@@ -12,6 +12,7 @@ from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.reading import place_of
 from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
+from tunetrack.api.warm import warm_started
 from tunetrack.errors import Problem, SpecError, StudyFailedError
 from tunetrack.spec import StudySpec
 from tunetrack.spec.config import DATA_PLACES
@@ -38,6 +39,7 @@ def run_study(
     progress: Progress | None = None,
     workers: int | str | Workers = 1,
     artifacts: str | None = None,
+    from_study: str | None = None,
     **overrides: Any,
 ) -> StudyResult:
     """Runs a study to its end and returns its trials.
@@ -53,6 +55,7 @@ def run_study(
             how many threads and GPUs.
         artifacts: folder or address, such as ``s3://bucket/path``, where a new experiment keeps its artifacts; a
             tracking server decides for itself. Default: a folder in `home`.
+        from_study: name of a study in `home` whose ten best configurations are proposed first, where they fit.
         **overrides: values that replace those of the study file: ``trials=5``, ``seconds=60``, ``data_dir="data"``,
             or any path with ``__`` for the dot, such as ``trainer__epochs=3``.
 
@@ -65,6 +68,8 @@ def run_study(
     """
     spec = load_study_file(study, override_paths(overrides))
     place = Place(Path(home), tracking_uri, ledger)
+    if from_study is not None:
+        spec = warm_started(spec, from_study, place).spec
     wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts)
     return launch_study(spec, wanted, _workers(workers))
 

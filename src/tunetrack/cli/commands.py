@@ -12,6 +12,7 @@ import click
 from tunetrack.cli import given, options
 from tunetrack.cli.confirm import confirm
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.promote import promote
 from tunetrack.cli.review import print_found, review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
@@ -56,6 +57,8 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None, rest: Mapping
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
 @click.option("--accept-changes", is_flag=True, help="With --resume: go on although the study file has changed.")
+@click.option("--from", "from_study", default=None, metavar="STUDY", help="Propose that study's best trials first.")
+@click.option("--from-top", type=click.IntRange(min=1), default=10, show_default=True, help="With --from: how many.")
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
 @click.option(
     "--artifacts",
@@ -74,7 +77,15 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
 
     if rest["accept_changes"] and not rest["resume"]:
         raise click.UsageError("--accept-changes needs --resume")
+    if rest["from_study"] and rest["resume"]:
+        raise click.UsageError("--from is for a new study; one that goes on has the points that it began with")
     spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
+    if rest["from_study"]:
+        from tunetrack.api.warm import warm_started
+
+        warm = warm_started(spec, rest["from_study"], place, rest["from_top"])
+        click.echo(warm.in_words(rest["from_study"]), err=True)
+        spec = warm.spec
     run_id, kept = given.mlflow_run_id(), {name: rest[name] for name in ("resume", "accept_changes", "artifacts")}
     _launch(spec, Launch(place, rest["experiment"], run_id, **kept), link, rest)
 
@@ -299,6 +310,7 @@ COMMANDS = (
     run,
     resume,
     confirm,
+    promote,
     worker,
     mark_killed,
     train,

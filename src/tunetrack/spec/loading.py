@@ -149,6 +149,9 @@ def _contradictions(head: StudyHead, space: SearchSpace) -> list[Problem]:
     if head.confirm is not None and metrics[0].startswith("model/"):
         message = f"training again does not change {metrics[0]}, so there is nothing to confirm; delete it"
         problems.append(Problem("confirm", message))
+    if head.confirm is not None and head.confirm.seeds == 1 and metrics[0] != "validation/accuracy":
+        message = f"one seed says nothing about the next: {metrics[0]} has no answers to compare image by image; take 2"
+        problems.append(Problem("confirm.seeds", message, "1"))
     twice = sorted({metric for metric in metrics if metrics.count(metric) > 1})
     if twice:
         problems.append(Problem("objective", f"names the same metric twice: {', '.join(twice)}"))

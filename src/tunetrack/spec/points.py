@@ -10,7 +10,7 @@ from tunetrack.spec.annotations import did_you_mean, shown
 from tunetrack.spec.domains import STEP_TOLERANCE, CategoricalDomain, Domain, IntDomain, label_of
 from tunetrack.spec.space import Fixed, Group, Items, Leaf, Node, OneOf, Parameter, SearchSpace
 
-__all__ = ["fitted", "point_problems", "point_values"]
+__all__ = ["fitted", "nearest_point", "point_problems", "point_values"]
 
 Point = Mapping[str, Any]
 
@@ -33,6 +33,17 @@ def point_problems(space: SearchSpace, point: Point, where: str) -> list[Problem
     """What keeps a point from being proposed; `where` is its own dotted path."""
     reached = list(_reached(space.root, point))
     return [problem for key in point if (problem := _problem(space, reached, key, point[key], f"{where}.{key}"))]
+
+
+def nearest_point(space: SearchSpace, full: Point) -> dict[str, Any]:
+    """The values of a whole configuration at the paths that this space searches, in the branches that it takes.
+
+    Args:
+        space: the search space.
+        full: value by path, of another study's trial for instance. What does not fit is among the result all the same;
+            `point_problems` tells.
+    """
+    return {parameter.path: full[parameter.path] for parameter in _reached(space.root, full) if parameter.path in full}
 
 
 def fitted(domain: Domain, value: Any) -> Iterator[Any]:

@@ -103,3 +103,11 @@ def test_grid_needs_whole_points() -> None:
 def test_points_are_a_list_of_sections() -> None:
     found = problems({**SPACE, "points": {"model.filters": 16}})
     assert [problem.path for problem in found] == ["points"]
+
+
+def test_a_confirmation_must_be_able_to_tell_something() -> None:
+    found = problems({**SPACE, "objective": {"metric": "validation/loss"}, "confirm": {"seeds": 1}})
+    assert [problem.path for problem in found] == ["confirm.seeds"]
+    found = problems({**SPACE, "objective": {"metric": "model/parameters"}, "confirm": {}})
+    assert [problem.path for problem in found] == ["confirm"]
+    assert load_study({**SPACE, "confirm": {"seeds": 1}}).head.confirm is not None

@@ -81,9 +81,15 @@ function sorted(studies, by, order) {
 function named(study) {
   return [
     h("a", { href: target(studyPath(study.id)), class: "strong" }, study.name),
-    study.confirms && h("div", { class: "meta" }, "confirms ", h("a", { href: target(studyPath(study.confirms.id)) }, study.confirms.name)),
-    h("div", { class: "meta" }, "experiment ", study.experiment),
+    confirmsLine(study) ?? h("div", { class: "meta" }, "experiment ", study.experiment),
   ];
+}
+
+/** What a confirmation confirms; null for a search. */
+function confirmsLine({ confirms }) {
+  if (!confirms) return null;
+  const name = confirms.name ?? "a study that is gone";
+  return h("div", { class: "meta" }, "confirms ", confirms.name && !inFile() ? h("a", { href: target(studyPath(confirms.id)) }, name) : name);
 }
 
 const ended = ([state]) => state !== "RUNNING" && state !== "KILLED"; // a killed trial is run again
@@ -118,13 +124,13 @@ function best(study) {
   const first = winnerOf(study);
   const single = study.objectives.length === 1;
   const searched = h("div", { class: first ? "meta whole" : "whole", title: single ? "from 1 seed, and chosen among many" : null }, single && [seedMark(1), " ", h(first ? "span" : "b", {}, objectiveText(values[0]))], " ", link);
-  return [first && confirmed(study, first), searched, said];
+  return [first && winnerLine(study, first), searched, said];
 }
 
 /** The confirmed winner of a search; a confirmation, whose trials have numbers of their own, has none. */
 const winnerOf = ({ id, winner }) => (winner?.study === id ? winner : null);
 
-const confirmed = (study, winner) => h("div", { class: "whole" }, confirmedValue(winner), " ", h("a", { href: target(studyPath(study.id, `/trials/${winner.trial}`)) }, `trial ${winner.trial}`), h("span", { class: "meta" }, `, ${plural(winner.seeds, "seed")}`));
+const winnerLine = (study, winner) => h("div", { class: "whole" }, confirmedValue(winner), " ", h("a", { href: target(studyPath(study.id, `/trials/${winner.trial}`)) }, `trial ${winner.trial}`), h("span", { class: "meta" }, `, ${plural(winner.seeds, "seed")}`));
 
 function findings({ findings: found }) {
   if (!found) return "–";

@@ -58,7 +58,7 @@ function valueColumn({ metric, maximize }, index) {
 
 /** In a confirmation: the trial of the search that each one trains again. */
 function replicateColumn({ id, name }) {
-  const link = (row) => (inFile() ? row.confirms : h("a", { href: target(studyPath(id, `/trials/${row.confirms}`)) }, `trial ${row.confirms}`));
+  const link = (row) => (inFile() || !name ? `trial ${row.confirms}` : h("a", { href: target(studyPath(id, `/trials/${row.confirms}`)) }, `trial ${row.confirms}`));
   return { key: "confirms", head: "Replicate of", under: name, group: "Trial", usual: true, cell: (row) => (row.confirms === null ? "–" : h("span", { class: "whole" }, link(row))) };
 }
 
