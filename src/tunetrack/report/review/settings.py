@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, is_seed, last_part
+from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, last_part
 from tunetrack.report.review.words import counted, joined, share
 from tunetrack.spec.review import ReviewFinding, Severity
 
@@ -81,14 +81,14 @@ def unlogged(study: Reviewed) -> Iterator[ReviewFinding]:
 
 def deterministic(study: Reviewed) -> Iterator[ReviewFinding]:
     """Settings under which equal seeds need not give equal results, or runs that show it."""
-    by_config: dict[str, set[float]] = {}
-    for trial in study.finished:
+    by_config: dict[tuple[object, ...], set[float]] = {}
+    for place, trial in ((p, t) for p, group in enumerate(study.configurations) if len(group) > 1 for t in group):
         fixed = [v for path, v in trial.params.items() if path.lower().endswith("seed") and path != "data.seed"]
         loss = trial.metric("train/loss")
         if loss is not None and any(value not in (None, "") for value in fixed):
             # Whatever numbers a repetition does not change the result; its seed does.
-            same = {path: v for path, v in trial.params.items() if not is_seed(path) or "seed" in path}
-            by_config.setdefault(repr(sorted(same.items())), set()).add(loss)
+            seeds_of = repr([v for path, v in trial.params.items() if "seed" in path.lower()])
+            by_config.setdefault((place, seeds_of), set()).add(loss)
     unequal = [sorted(losses) for losses in by_config.values() if len(losses) > 1]
     if unequal:
         losses = max(unequal, key=lambda known: len(known))
