@@ -62,6 +62,7 @@ class _Display(Progress):
         self._width = 3
 
     def study_started(self, start: StudyStart) -> None:
+        self._best = None  # of the search before it, where this confirms one
         self._objectives, self._searched = start.objectives, start.searched
         self._width = len(str(max(0, (start.trials or 1000) - 1)))
         goal = ", ".join(f"{'maximize' if o.maximize else 'minimize'} {o.metric}" for o in start.objectives)

@@ -127,8 +127,11 @@ def _states(result: StudyResult) -> Text:
 
 
 def _certainty(result: StudyResult) -> list[str]:
-    lines = []
+    lines = list(filter(None, [result.outdated_in_words()]))
     error, best = result.standard_error, result.best
+    if result.winner is not None and result.winner_is_current:
+        lines.append(result.winner.in_words().replace("**", ""))
+        error = None  # that of one seed, of the best of many
     if len(result.objectives) > 1 and result.front:
         lines.append(result.front_in_words())
     if error and best is not None:
@@ -214,13 +217,28 @@ def print_studies(studies: Sequence[Mapping[str, Any]], place: Place) -> None:
         )
         return
     table = table_of("study", "state", "trials>", "best>", "objective", "started")
-    for study in studies:
+    for study in _with_confirmations_below(studies):
         best = "–" if study["best_value"] is None else metric_text(study["best_value"])
         of = f"/{study['budget_trials']}" if study["budget_trials"] else ""
         table.add_row(
-            study["name"], study["state"], f"{study['finished']}{of}", best, study["objective"], study["started"] or "–"
+            f"{'└ ' if study['confirms'] else ''}{study['name']}",
+            study["state"],
+            f"{study['finished']}{of}",
+            best,
+            study["objective"],
+            study["started"] or "–",
         )
     console.print(table)
+
+
+def _with_confirmations_below(studies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The studies in their order, each followed by those that confirm it."""
+    names = {study["name"] for study in studies}
+    ordered: list[Mapping[str, Any]] = []
+    for study in studies:
+        if study["confirms"] not in names:
+            ordered += [study, *(other for other in studies if other["confirms"] == study["name"])]
+    return ordered
 
 
 def print_links(served: Served) -> None:

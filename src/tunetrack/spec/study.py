@@ -23,6 +23,7 @@ from pydantic import (
 from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import DATA_PLACES, Config, TrialConfig
+from tunetrack.spec.confirm import ConfirmConfig, Confirms
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
@@ -61,7 +62,7 @@ PRUNERS = (
 )
 
 #: Sections that a resumed study may change: they neither say what is searched nor how.
-WORDS_AND_BUDGET = ("name", "description", "budget", "reference")
+WORDS_AND_BUDGET = ("name", "description", "budget", "reference", "confirm")
 
 Direction = Literal["maximize", "minimize"]
 
@@ -200,6 +201,11 @@ class StudyHead(Config):
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
     budget: Budget = Field(Budget(trials=20), description="when the study is finished")
+    points: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = Field(
+        (), description="proposed first, in this order: values by dotted path; what is missing is proposed"
+    )
+    confirm: ConfirmConfig | None = Field(None, description="train the best again after the search; default: no")
+    confirms: Confirms | None = Field(None, description="written by tunetrack: what this study confirms")
     reference: Reference | None = Field(None, description="what an original experiment reports, to be compared with")
 
 

@@ -158,9 +158,22 @@ class Winner:
         return next(one for one in self.configurations if one.trial == self.chosen)
 
     @property
+    def model_run(self) -> str:
+        """The run of the chosen configuration's replicate with the median value, the lower one of two."""
+        pairs = sorted(zip(self.winner.values, self.winner.runs, strict=True), key=lambda pair: pair[0])
+        return pairs[(len(pairs) - 1) // 2][1]
+
+    @property
     def tied(self) -> tuple[Confirmed, ...]:
         """The configurations that cannot be told apart from the best one, that one included; best mean first."""
         return tuple(one for one in self.configurations if one.group == 1)
+
+    def in_words(self) -> str:
+        """The winner in one sentence of Markdown, with its interval and what it could not be told apart from."""
+        won, seeds = self.winner, f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
+        sample = f"{seeds} x {self.images:,} images" if self.by_image else seeds
+        interval = f"{100 * self.level:g} % interval {won.low:.4f} to {won.high:.4f}"
+        return f"**Winner: trial {won.trial}**, {self.metric} {won.mean:.4f} ({interval}, {sample}); {self.reason}."
 
     def document(self) -> dict[str, Any]:
         """JSON-ready data."""

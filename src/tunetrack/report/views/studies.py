@@ -24,15 +24,18 @@ def studies_payload(found: Sequence[StudyOverview], documents: Mapping[str, Mapp
     Returns:
         ``version`` is a digest of all the rest.
     """
-    studies = [_entry(one, documents.get(one.study.run_id, {})) for one in found]
+    names = {one.study.run_id: one.study.info.name for one in found}
+    studies = [_entry(one, documents.get(one.study.run_id, {}), names) for one in found]
     digest = hashlib.sha256(json.dumps(studies, sort_keys=True).encode()).hexdigest()[:16]
     return {"version": digest, "studies": studies}
 
 
-def _entry(one: StudyOverview, document: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(one: StudyOverview, document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    searched = one.study.confirms
     return study_head(one.study, one.saved_view) | {
         "trials": {state.value: count for state, count in one.trials.items()},
         "budget": budget_limits(document),
         "best": None if one.best is None else {"number": one.best, "values": [finite(value) for value in one.values]},
         "seconds": finite(one.seconds),
+        "confirms": None if searched is None else {"id": searched, "name": names.get(searched)},
     }

@@ -79,8 +79,14 @@ function sorted(studies, by, order) {
 function named(study) {
   return [
     h("a", { href: target(studyPath(study.id)), class: "strong" }, study.name),
-    h("div", { class: "meta" }, "experiment ", study.experiment),
+    confirmed(study) ?? h("div", { class: "meta" }, "experiment ", study.experiment),
   ];
+}
+
+function confirmed({ confirms }) {
+  if (!confirms) return null;
+  const name = confirms.name ?? "a study that is gone";
+  return h("div", { class: "meta" }, "confirms ", confirms.name && !inFile() ? h("a", { href: target(studyPath(confirms.id)) }, name) : name);
 }
 
 const ended = ([state]) => state !== "RUNNING" && state !== "KILLED"; // a killed trial is run again
