@@ -12,11 +12,8 @@ import click
 from tunetrack.cli import given, options
 from tunetrack.cli.confirm import confirm
 from tunetrack.cli.link import LinkEnd
-<<<<<<< HEAD
-from tunetrack.cli.review import print_found, review
-=======
 from tunetrack.cli.promote import promote
->>>>>>> w-confirm
+from tunetrack.cli.review import review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -47,16 +44,8 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None, rest: Mapping
     """Runs the study, shows how it goes and prints its result."""
     from tunetrack.api.studies import launch_study
 
-<<<<<<< HEAD
-    place = options.place_options(wanted.place)
-    with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
-        result = launch_study(spec, replace(wanted, progress=progress, supervised=link is not None))
-    tables.print_result(result, wanted.place)
-    print_found(result, wanted.place)
-=======
     retries = spec.head.budget.retries
     given.show(wanted, link, retries, lambda watched: launch_study(spec, watched, given.workers(rest)))
->>>>>>> w-confirm
 
 
 @click.command()
