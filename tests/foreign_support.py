@@ -55,7 +55,7 @@ def falling(first: float, last: float, epochs: int, rng: random.Random, jitter: 
 
 
 def on_images(first: float, best: float, epochs: int, images: int, rng: random.Random) -> list[float]:
-    """An accuracy that rises to its best value and scatters below it, in whole images; the last epoch is not the best."""
+    """An accuracy that rises to its best value and scatters below it, in whole images; the last one is not best."""
     peak = max(1, epochs - 1 - rng.randrange(1, max(2, epochs // 3)))
     values = []
     for epoch in range(epochs):
@@ -66,10 +66,10 @@ def on_images(first: float, best: float, epochs: int, images: int, rng: random.R
 
 
 def digits_grids(client: MlflowClient, root: Path) -> None:
-    """Learning rate x batch size, then optimizer x weight decay, on 800 digits; best of 20 epochs on 100 test digits.
+    """Learning rate x batch size, then optimizer x weight decay, on 800 digits: best of 20 epochs, 100 test digits.
 
-    As https://github.com/fjarmula/DeepLearningPipeline reports them in sections 1 and 2: the name of a run has no weight
-    decay in it, no seed is set, accuracies are percentages.
+    As https://github.com/fjarmula/DeepLearningPipeline reports them in sections 1 and 2: the name of a run has no
+    weight decay in it, no seed is set, accuracies are percentages.
     """
     rng = random.Random(0)
     grid = {
@@ -155,12 +155,16 @@ def fashion_search(client: MlflowClient, root: Path) -> None:
     the whole model is stored under the minute of its end.
     """
     rng = random.Random(3)
-    drawn = [(88, 4, 7, 0.5893, 0.6459, 0.7988), (64, 2, 3, 0.64, 0.70, 0.77), (96, 5, 9, 0.60, 0.66, 0.79)]
+    drawn = [
+        (88, 4, 2, 0.5893, 0.6459, 5113 / 6400),
+        (64, 5, 9, 0.64, 0.70, 4931 / 6400),
+        (96, 2, 6, 0.60, 0.66, 5057 / 6400),
+    ]
     for minute, (filters, kernel, layers, test, train, accuracy) in enumerate(drawn):
         curves = {
             "Loss/train": falling(1.1, train, 3, rng),
             "Loss/test": falling(0.9, test, 3, rng),
-            "metric/Accuracy": [accuracy - 0.1, accuracy - 0.03, accuracy],
+            "metric/Accuracy": [accuracy - 640 / 6400, accuracy - 201 / 6400, accuracy],
             "learning_rate": [1e-3] * 3,
         }
         params = {"filters": filters, "kernel_size": kernel, "num_layers": layers, "batchsize": 64}
@@ -202,7 +206,7 @@ def fashion_optimizers(client: MlflowClient, root: Path) -> None:
 
 
 def compact_digits(client: MlflowClient, root: Path) -> None:
-    """Four networks that shrink, 15 epochs each, with the test set after every epoch; the last one gets augmentation."""
+    """Four networks that shrink, 15 epochs each, the test set after every epoch; the last one gets augmentation."""
     rng = random.Random(6)
     runs = [
         ("iteration 1", 194_884, 0.961, 0.988, {}),

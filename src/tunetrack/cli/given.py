@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.review import print_found
 
 if TYPE_CHECKING:
     from tunetrack.api.crews import Workers
@@ -41,7 +42,6 @@ def show(wanted: Launch, link: LinkEnd | None, retries: int, run: Callable[[Laun
         run: runs it, watched.
     """
     from tunetrack.cli import display, tables
-    from tunetrack.cli.review import print_found
     from tunetrack.cli.watched import watched
 
     place = options.place_options(wanted.place)

@@ -41,7 +41,6 @@ __all__ = [
     "read_weight_stats",
     "study_artifact",
     "study_file",
-    "tagged_trials",
     "weight_frame",
 ]
 
@@ -120,18 +119,6 @@ def image_counts(store: TrackingStore, study: StudyRow) -> dict[str, int]:
         if part and isinstance(images, int) and images > 0:
             found[part] = images
     return found
-
-
-def tagged_trials(store: TrackingStore, study: StudyRow, tag: str) -> dict[int, str]:
-    """The value of a tag by trial number, for the trials of a study that have it.
-
-    Raises:
-        TrackingError: the store failed.
-    """
-    wanted = {Tag.PARENT: study.run_id, Tag.KIND: RunKind.TRIAL.value}
-    with translated(f"read the tag {tag} of the trials of {study.info.name!r}", store.uri):
-        runs = runs_with_tags(store, [study.experiment_id], wanted, more=f"tags.`{tag}` != ''")
-        return {int(run.data.tags[Tag.TRIAL_NUMBER]): run.data.tags[tag] for run in runs}
 
 
 def study_file(store: TrackingStore, study: StudyRow) -> str:

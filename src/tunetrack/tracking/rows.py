@@ -89,10 +89,10 @@ class TrialRow:
         worker: who ran it; empty where that was not logged.
         unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
             decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
-        confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
         would_prune_at: epoch after which the pruner would have ended it; it was run on, being of the control sample.
         device: kind of device that it was trained on; empty where that was not logged.
         threads: CPU threads of one of its operations; None where that was not logged.
+        confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
     """
 
     number: int
@@ -110,10 +110,10 @@ class TrialRow:
     epochs: int | None = None
     worker: str = ""
     unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
-    confirms: int | None = None
     would_prune_at: int | None = None
     device: str = ""
     threads: int | None = None
+    confirms: int | None = None
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -281,10 +281,10 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         epochs=run.epochs or None,
         worker=tags.get(Tag.TRIAL_WORKER, ""),
         unsearched=unsearched,
-        confirms=None if info.confirms is None else info.confirms.original(number),
         would_prune_at=_whole(tags.get(Tag.TRIAL_WOULD_PRUNE_AT)),
         device=tags.get(Tag.USED_DEVICE, ""),
         threads=_whole(tags.get(Tag.USED_THREADS)),
+        confirms=None if info.confirms is None else info.confirms.original(number),
     )
 
 

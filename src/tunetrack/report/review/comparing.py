@@ -23,6 +23,9 @@ _COMPARED = 60
 _NO_FACTOR = ("weights.", "trainer.threads", "trainer.device", "data.dir", "data.cache_dir")
 #: What may differ between two kinds of network although it is no part of their shape.
 _REGULARISERS = ("dropout", "norm", "activation", "augment", "decay")
+#: What equal trainings agree in. In studies of ours the test images are shown to the best trial alone.
+_OUTCOME = ("train/loss", "validation/loss", "train/accuracy", "validation/accuracy")
+_OTHERS = ("test/loss", "test/accuracy")
 #: A straight line in logarithms that leaves less than this unexplained explains a model's size.
 _EXPLAINED = 0.03
 
@@ -136,7 +139,7 @@ def _without_effect(study: Reviewed, paths: list[str]) -> dict[str, tuple[int, R
             if len(values) < 2:
                 continue
             first, *rest = (study.finished[index] for index in values.values())
-            if any(_measured(other) != _measured(first) or len(_measured(first)) < 2 for other in rest):
+            if not all(_agree(first, other) for other in rest):
                 pairs = 0
                 break
             pairs, example = pairs + len(rest), (first, rest[0])
@@ -145,10 +148,19 @@ def _without_effect(study: Reviewed, paths: list[str]) -> dict[str, tuple[int, R
     return found
 
 
+def _agree(one: ReviewedTrial, other: ReviewedTrial) -> bool:
+    """Whether two trainings left the same numbers, two at least."""
+    return len(_measured(one)) >= 2 and _measured(one) == _measured(other)
+
+
 def _measured(trial: ReviewedTrial) -> tuple[tuple[str, float], ...]:
     """What a training leaves that is no time and no size; equal for equal trainings alone."""
-    kept = ("train/loss", "validation/loss", "test/loss", "train/accuracy", "validation/accuracy", "test/accuracy")
-    return tuple((name, trial.metrics[name]) for name in kept if name in trial.metrics)
+    names = (
+        _OUTCOME
+        if "validation/loss" in trial.metrics or "validation/accuracy" in trial.metrics
+        else (*_OUTCOME, *_OTHERS)
+    )
+    return tuple((name, trial.metrics[name]) for name in names if name in trial.metrics)
 
 
 def _not_in_size(study: Reviewed, paths: list[str]) -> Iterator[ReviewFinding]:
@@ -216,10 +228,11 @@ def idle_layers(study: Reviewed) -> Iterator[ReviewFinding]:
 def duplicates(study: Reviewed) -> Iterator[ReviewFinding]:
     """The same training twice: reused by tunetrack, or run again with the same outcome."""
     reused = [trial for trial in study.trials if trial.state is TrialState.DUPLICATE]
-    copies: dict[str, list[ReviewedTrial]] = defaultdict(list)
-    for trial in study.finished:
-        if len(_measured(trial)) >= 2:
-            copies[repr((sorted(trial.setting.items(), key=lambda pair: pair[0]), _measured(trial)))].append(trial)
+    copies: dict[tuple[object, ...], list[ReviewedTrial]] = defaultdict(list)
+    for place, group in enumerate(study.configurations):
+        for trial in group if len(group) > 1 else ():
+            if len(_measured(trial)) >= 2:
+                copies[place, _measured(trial)].append(trial)
     again = [group for group in copies.values() if len(group) > 1]
     if reused:
         part = len(reused) / len(study.trials)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial
 from tunetrack.report.review.words import capital, counted, points, share, signed
 from tunetrack.spec.certainty import binomial_error
-from tunetrack.spec.records import TrialState
 from tunetrack.spec.review import ReviewFinding, Severity
 from tunetrack.stats import difference_interval, images_needed, least_difference, share_interval, shrunken
 
@@ -148,7 +146,7 @@ def one_seed(study: Reviewed) -> Iterator[ReviewFinding]:
     if study.winner is not None:
         return
     study.must_have(2)
-    groups = _repeats(study)
+    groups = study.configurations
     best = next(group for group in groups if study.best in group)
     repeated = [group for group in groups if len({_outcome(trial) for trial in group}) > 1]
     if study.best in [trial for group in repeated for trial in group]:
@@ -178,9 +176,9 @@ def one_seed(study: Reviewed) -> Iterator[ReviewFinding]:
 
 def repeats_disagree(study: Reviewed) -> Iterator[ReviewFinding]:
     """The same configuration gave different results: the size of the noise, seen directly."""
-    groups = [group for group in _repeats(study) if len({_outcome(trial) for trial in group}) > 1]
+    groups = [group for group in study.configurations if len({_outcome(trial) for trial in group}) > 1]
     if not groups:
-        if not any(len(group) > 1 for group in _repeats(study)):
+        if not any(len(group) > 1 for group in study.configurations):
             raise NotJudged("no configuration was trained twice with a result of its own")
         return
     widest = max(groups, key=_spread)
@@ -209,26 +207,17 @@ def repeats_disagree(study: Reviewed) -> Iterator[ReviewFinding]:
     )
 
 
-def _repeats(study: Reviewed) -> list[list[ReviewedTrial]]:
-    """The finished trials by configuration, seeds left aside."""
-    found: dict[str, list[ReviewedTrial]] = defaultdict(list)
-    for trial in study.finished:
-        if trial.state is TrialState.COMPLETE:
-            found[repr(sorted(trial.setting.items()))].append(trial)
-    return list(found.values())
-
-
 def _outcome(trial: ReviewedTrial) -> tuple[float | None, ...]:
     """What two copies of one training have in common."""
     return (trial.value, trial.metric("validation/loss"), trial.metric("train/loss"))
 
 
-def _spread(trials: list[ReviewedTrial]) -> float:
+def _spread(trials: Sequence[ReviewedTrial]) -> float:
     values = [trial.value or 0.0 for trial in trials]
     return max(values) - min(values)
 
 
-def _pooled(groups: list[list[ReviewedTrial]]) -> float | None:
+def _pooled(groups: Sequence[Sequence[ReviewedTrial]]) -> float | None:
     squares = [(len(group) - 1, statistics.variance([t.value or 0.0 for t in group])) for group in groups]
     freedom = sum(count for count, _ in squares)
     return (sum(count * variance for count, variance in squares) / freedom) ** 0.5 if freedom else None

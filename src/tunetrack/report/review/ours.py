@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.winner import Winner
 from tunetrack.tracking.names import File
-from tunetrack.tracking.queries import StudyTable, TrackingStore, TrialRow, study_file, tagged_trials
+from tunetrack.tracking.queries import StudyTable, TrackingStore, TrialRow, study_file
 from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["read_reviewed", "reviewed_table"]
@@ -30,7 +30,6 @@ _CURVES = 60
 _METRICS = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
 #: Different networks of which the layers are read.
 _NETWORKS = 6
-_WOULD_PRUNE = "trial.would_prune_at"
 
 
 def read_reviewed(store: TrackingStore, study: str) -> Reviewed:
@@ -48,8 +47,6 @@ def read_reviewed(store: TrackingStore, study: str) -> Reviewed:
         document = _document(study_file(store, table.study))
         seen = reviewed_table(table, document)
         seen = replace(seen, trials=_with_curves(reader, table, seen))
-        if number((document.get("pruner") or {}).get("control")):
-            seen = replace(seen, trials=_with_controls(seen.trials, tagged_trials(store, table.study, _WOULD_PRUNE)))
         counts = reader.image_counts(table.study)
         images = seen.images or counts.get("validation")
         seen = replace(seen, images=images, test_images=counts.get("test"))
@@ -104,6 +101,7 @@ def _trial(trial: TrialRow) -> ReviewedTrial:
         duplicate_of=trial.duplicate_of,
         seconds=trial.seconds,
         health=trial.health,
+        would_prune_at=trial.would_prune_at,
     )
 
 
@@ -140,11 +138,6 @@ def _with_curves(reader: StudyReader, table: StudyTable, seen: Reviewed) -> tupl
 def _spread(trials: Sequence[ReviewedTrial]) -> list[ReviewedTrial]:
     step = max(1, math.ceil(len(trials) / _CURVES))
     return list(trials[::step])
-
-
-def _with_controls(trials: Iterable[ReviewedTrial], found: Mapping[int, str]) -> tuple[ReviewedTrial, ...]:
-    epochs = {trial: int(text) for trial, text in found.items() if text.isdecimal()}
-    return tuple(replace(trial, would_prune_at=epochs.get(trial.number)) for trial in trials)
 
 
 def _run_of(table: StudyTable, number_of: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -211,6 +213,17 @@ class Reviewed:
                     values.setdefault(path, {}).setdefault(repr(value), value)
         return {path: tuple(known.values()) for path, known in values.items() if len(known) > 1}
 
+    @cached_property
+    def configurations(self) -> tuple[tuple[ReviewedTrial, ...], ...]:
+        """The finished trials by configuration, seeds left aside, in the order of their first trials."""
+        counts = Counter(path for trial in self.finished for path in trial.params)
+        partial = [path for path, count in counts.items() if count < len(self.finished)]
+        paths = [path for path in dict.fromkeys((*self.varied, *partial)) if not is_seed(path)]
+        found: dict[str, list[ReviewedTrial]] = {}
+        for trial in self.finished:
+            found.setdefault(repr([trial.params.get(path) for path in paths]), []).append(trial)
+        return tuple(map(tuple, found.values()))
+
     @property
     def is_search(self) -> bool:
         """Whether an algorithm drew the values, so that all of them change at once on purpose."""
@@ -257,11 +270,13 @@ class Reviewed:
             raise NotJudged(f"{words}; it takes {count}")
 
 
+@functools.lru_cache(maxsize=10_000)
 def last_part(path: str) -> str:
     """The last part of a dotted path, in small letters."""
     return path.rpartition(".")[2].lower()
 
 
+@functools.lru_cache(maxsize=10_000)
 def is_seed(path: str) -> bool:
     """Whether a parameter tells repetitions of the same configuration apart."""
     name = last_part(path)

@@ -17,7 +17,7 @@ from tunetrack.report.review.comparing import confounded, duplicates, idle_layer
 from tunetrack.report.review.noise import noise, one_seed, repeats_disagree
 from tunetrack.report.review.reviewed import NotJudged, Reviewed
 from tunetrack.report.review.searching import boundary, pruning, startup, wasted
-from tunetrack.report.review.settings import deterministic, imbalance, seeds
+from tunetrack.report.review.settings import deterministic, imbalance, seeds, unlogged
 from tunetrack.report.review.training import divergence, epoch_size, fit, health, jumps, running_average
 from tunetrack.spec.review import CheckedRule, Review, ReviewFinding
 
@@ -50,6 +50,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "running_average": ("training loss above validation loss", running_average),
     "health": ("sick weights", health),
     "seeds": ("seeds that were not fixed", seeds),
+    "unlogged": ("settings that nobody logged", unlogged),
     "deterministic": ("equal seeds, different results", deterministic),
     "imbalance": ("classes that accuracy hides", imbalance),
     "duplicates": ("the same training twice", duplicates),

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, is_seed
+from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, last_part
 from tunetrack.report.review.words import counted, joined, share
 from tunetrack.spec.review import ReviewFinding, Severity
 
-__all__ = ["deterministic", "imbalance", "seeds"]
+__all__ = ["deterministic", "imbalance", "seeds", "unlogged"]
+
+#: What a reader needs to repeat a training, and words by which its parameter is called.
+_NEEDED = {
+    "the learning rate": ("lr", "learning_rate", "learningrate"),
+    "the batch size": ("batch_size", "batchsize", "batch"),
+    "the number of epochs": ("epochs", "num_epochs", "max_epochs", "n_epochs"),
+    "the optimizer": ("optimizer", "optim", "opt"),
+}
 
 #: Images of a class from which its own accuracy means something.
 _CLASS = 20
@@ -53,18 +61,34 @@ def seeds(study: Reviewed) -> Iterator[ReviewFinding]:
     )
 
 
+def unlogged(study: Reviewed) -> Iterator[ReviewFinding]:
+    """Settings that no run tells."""
+    if study.ours:
+        return  # every value of the configuration is logged
+    known = {last_part(path) for trial in study.trials for path in trial.params}
+    missing = [what for what, names in _NEEDED.items() if not known.intersection(names)]
+    if not known:
+        raise NotJudged("no parameter is logged at all")
+    if missing:
+        yield ReviewFinding(
+            "unlogged",
+            Severity.LOW,
+            f"No run says {joined(missing)}",
+            f"Logged are {joined(sorted(known)[:12])}. What is not logged can neither be repeated nor be blamed.",
+            "Log every setting that the training reads.",
+        )
+
+
 def deterministic(study: Reviewed) -> Iterator[ReviewFinding]:
     """Settings under which equal seeds need not give equal results, or runs that show it."""
-    by_config: dict[str, set[float]] = {}
-    for trial in study.finished:
-        fixed = [
-            v for path, v in trial.params.items() if path.lower().endswith("seed") and not path.startswith("data.")
-        ]
+    by_config: dict[tuple[object, ...], set[float]] = {}
+    for place, trial in ((p, t) for p, group in enumerate(study.configurations) if len(group) > 1 for t in group):
+        fixed = [v for path, v in trial.params.items() if path.lower().endswith("seed") and path != "data.seed"]
         loss = trial.metric("train/loss")
         if loss is not None and any(value not in (None, "") for value in fixed):
             # Whatever numbers a repetition does not change the result; its seed does.
-            same = {path: v for path, v in trial.params.items() if not is_seed(path) or "seed" in path}
-            by_config.setdefault(repr(sorted(same.items())), set()).add(loss)
+            seeds_of = repr([v for path, v in trial.params.items() if "seed" in path.lower()])
+            by_config.setdefault((place, seeds_of), set()).add(loss)
     unequal = [sorted(losses) for losses in by_config.values() if len(losses) > 1]
     if unequal:
         losses = max(unequal, key=lambda known: len(known))

@@ -132,7 +132,7 @@ def running_average(study: Reviewed) -> Iterator[ReviewFinding]:
     ended = at_the_end(best.curve("train/loss"))
     explained = min(1.0, max(0.0, (train - ended) / (train - held)))
     more = _changed_while_training(best)
-    rest = f" {more} train on harder inputs, which is the rest." if more and explained < 1.0 else ""
+    rest = f" The rest may be {more}, which validation images are spared." if more and explained < 1.0 else ""
     yield ReviewFinding(
         "running_average",
         Severity.NOTE,
@@ -150,7 +150,7 @@ def _changed_while_training(trial: ReviewedTrial) -> str:
     augmented = any(
         path.startswith("data.augment.") and value not in (False, 0, 0.0, None) for path, value in trial.params.items()
     )
-    return " and ".join([*(["Dropout"] if active else []), *(["augmentation"] if augmented else [])])
+    return " and ".join([*(["dropout"] if active else []), *(["augmentation"] if augmented else [])])
 
 
 def epoch_size(study: Reviewed) -> Iterator[ReviewFinding]:
