@@ -38,8 +38,7 @@ def compare_values(values: npt.ArrayLike, maximize: bool, level: float = 0.95) -
     def difference(a: int, b: int) -> Difference:
         apart = table[a] - table[b]
         estimate, scatter = float(apart.mean()), _scatter(apart)
-        width = scatter.width(level)
-        p = scatter.beyond(estimate) if scatter.seed_error > 0.0 else float(estimate == 0.0)
+        width, p = scatter.width(level), scatter.beyond(estimate)
         return Difference(a, b, estimate, Interval(estimate - width, estimate + width), p, p, None)
 
     goodness = means if maximize else -means
