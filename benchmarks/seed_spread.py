@@ -25,7 +25,7 @@ from scipy.stats import multivariate_normal, norm
 
 from tunetrack import training
 from tunetrack.spec.config import TrialConfig
-from tunetrack.stats.twoway import scatter_of
+from tunetrack.stats.twoway import two_way
 
 SEEDS = 5
 DATA: dict[str, dict[str, Any]] = {
@@ -52,7 +52,7 @@ Answers = npt.NDArray[np.bool_]
 
 
 def trainings(name: str, data_dir: str) -> Iterator[tuple[Answers, list[float]]]:
-    """For each configuration: right answers (seeds, images); and validation accuracy by epoch, seeds one after another."""
+    """For each configuration right answers (seeds, images), and the seeds' validation accuracies by epoch."""
     data, epochs = None, EPOCHS[name]
     for label, sections in CONFIGURATIONS.items():
         answers, curves = [], []
@@ -97,6 +97,12 @@ def between_seeds(answers: Answers) -> float:
     return float(np.sqrt(max(answers.mean(axis=1).var(ddof=1) - by_images, 0.0)))
 
 
+def shared(answers: list[Answers]) -> float:
+    """How far a seed that is good for one configuration is good for another: mean correlation of their accuracies."""
+    means = np.array([one.mean(axis=1) for one in answers])
+    return float(np.corrcoef(means)[np.triu_indices(len(means), 1)].mean())
+
+
 def wobble(curves: list[list[float]]) -> float:
     """Standard deviation of an epoch's accuracy about its neighbours, in the second half of training.
 
@@ -115,7 +121,8 @@ def measured(name: str, data_dir: str) -> dict[str, Any]:
         "validation_images": DATA[name]["validation"],
         "accuracy": [rounded(100 * one.mean()) for one in answers],
         "sd_between_seeds": [rounded(100 * between_seeds(one)) for one in answers],
-        "standard_error_over_images": [rounded(100 * scatter_of(one.astype(float)).image_error) for one in answers],
+        "standard_error_over_images": [rounded(100 * two_way(one.astype(float)).by_image ** 0.5) for one in answers],
+        "correlation_of_seeds_between_configurations": rounded(shared(answers)),
         "sd_between_epochs": [rounded(100 * wobble(one)) for one in curves],
         "best_epoch_minus_last": [
             rounded(100 * float(np.mean([max(curve) - curve[-1] for curve in one]))) for one in curves

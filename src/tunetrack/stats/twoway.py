@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
-__all__ = ["Floats", "Scatter", "scatter_of"]
+__all__ = ["Floats", "Scatter", "TwoWay", "two_way"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,30 +56,58 @@ class Scatter:
         return math.exp(brentq(lambda p: self._width(math.exp(p) / 2.0) - distance, _LEAST, 0.0))
 
     def _width(self, tail: float) -> float:
-        of_images = self.image_error * float(norm.isf(tail))
-        if self.seed_error == 0.0:
-            return of_images
-        return math.hypot(self.seed_error * float(student.isf(tail, self.seeds - 1)), of_images)
+        of_images = self.image_error * float(ndtri(tail))
+        of_seeds = self.seed_error * float(stdtrit(self.seeds - 1, tail)) if self.seed_error > 0.0 else 0.0
+        return math.hypot(of_seeds, of_images)
 
 
-def scatter_of(table: Floats) -> Scatter:
-    """The scatter of a table's mean over new seeds and new images.
+@dataclass(frozen=True)
+class TwoWay:
+    """The parts of the variance of a two-way table's mean; all in the square of the table's unit.
+
+    Attributes:
+        by_seed: variance between the seeds' means, divided by the seeds; holds the rest once. 0 with one seed.
+        by_image: variance between the images' means, divided by the images; holds the rest once.
+        rest: what neither seed nor image explains, divided by seeds and images. 0 with one seed.
+        seeds: how many.
+    """
+
+    by_seed: float
+    by_image: float
+    rest: float
+    seeds: int
+
+    def scatter(self, least: float = 0.0) -> Scatter:
+        """How far the mean may lie from that over new seeds and new images.
+
+        Args:
+            least: standard error that comes on top of the images' part.
+        """
+        # Both parts hold the rest, and it counts once. Taking it from the seeds' part is right on average, but with two
+        # or three seeds that part is too uncertain for it, and intervals get too narrow; from the images' part is safe
+        # and wide. So the share taken from the seeds' part grows with their number (benchmarks/honesty.py).
+        known = 1.0 - 1.0 / (self.seeds - 1) if self.seeds > 1 else 0.0
+        of_seeds = max(self.by_seed - known * self.rest, 0.0)
+        of_images = max(self.by_image - (1.0 - known) * self.rest, 0.0)
+        return Scatter(math.sqrt(of_seeds), math.sqrt(of_images + least**2), self.seeds)
+
+    def of_one_seed(self) -> float:
+        """Variance of the mean of a single new seed over as many new images."""
+        return self.by_seed * self.seeds + self.by_image - self.rest
+
+
+def two_way(table: Floats) -> TwoWay:
+    """The parts of the variance of a table's mean.
 
     Args:
         table: (seeds, images), right answers as 1 and 0, or differences of two such tables.
     """
     seeds, images = table.shape
-    mean = float(table.mean())
     by_image = float(table.mean(axis=0).var(ddof=1)) / images if images > 1 else 0.0
     if seeds == 1:
-        return Scatter(0.0, math.sqrt(by_image), 1)
+        return TwoWay(0.0, by_image, 0.0, 1)
     by_seed = float(table.mean(axis=1).var(ddof=1)) / seeds
-    total = float(((table - mean) ** 2).sum())
-    squares = total - by_seed * seeds * (seeds - 1) * images - by_image * images * (images - 1) * seeds
+    total = float(((table - table.mean()) ** 2).sum())
+    squares = total - seeds * images * ((seeds - 1) * by_seed + (images - 1) * by_image)
     rest = max(squares, 0.0) / ((seeds - 1) * max(images - 1, 1)) / (seeds * images)
-    # Each part holds the rest once, and it counts once. Taking it from the seeds' part is right on average, but with two
-    # or three seeds that part is too uncertain for it, and intervals get too narrow; from the images' part is safe and
-    # wide. So the share taken from the seeds' part grows with their degrees of freedom (benchmarks/honesty.py).
-    known = 1.0 - 1.0 / (seeds - 1)
-    of_seeds, of_images = by_seed - known * rest, by_image - (1.0 - known) * rest
-    return Scatter(math.sqrt(max(of_seeds, 0.0)), math.sqrt(max(of_images, 0.0)), seeds)
+    return TwoWay(by_seed, by_image, rest, seeds)
