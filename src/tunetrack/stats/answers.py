@@ -79,9 +79,9 @@ def _share_interval(share: float, scatter: Scatter, images: int, level: float) -
 def _difference(a: int, b: int, given: npt.NDArray[np.bool_], level: float) -> Difference:
     apart = given[a].astype(np.float64) - given[b]
     seeds, images = apart.shape
-    # Half an image more in each cell of the table of agreement (Agresti & Min 2005, doi:10.1002/sim.1781): equal
+    # Half an answer more in each cell of the table of agreement (Agresti & Min 2005, doi:10.1002/sim.1781): equal
     # answers to a hundred images do not prove equal answers to all.
-    estimate, scatter = float(apart.mean()), two_way(apart).scatter(1.0 / (images + 2))
+    estimate, scatter = float(apart.mean()), two_way(apart).scatter(1.0 / ((images + 2) * math.sqrt(seeds)))
     width = scatter.width(level)
     p, exact = scatter.beyond(estimate), None
     if seeds == 1:

@@ -9,6 +9,8 @@ from tunetrack.stats.twoway import Floats
 __all__ = ["probabilities"]
 
 _DRAWS = 4000
+#: What the configurations' mean variance counts beside each one's own, in degrees of freedom.
+_PRIOR = 2
 #: Numbers in one stack of matrices.
 _AT_ONCE = 1_000_000
 
@@ -19,7 +21,8 @@ def probabilities(means: Floats, by_seed: Floats, image_errors: Floats, rng_seed
     The true means are taken to be normal about a common one, with a spread that the data tell: without that, the
     largest of several noisy means is believed too much (Efron & Morris 1975, doi:10.1080/01621459.1975.10479864). Each
     draw takes the variances at values that they may have, given their degrees of freedom, and then the true means
-    given the seen ones. What a seed does to all configurations alike cancels: it does not change which one is best.
+    given the seen ones. A variance between few seeds is moderated by those of the other configurations (Smyth 2004,
+    doi:10.2202/1544-6115.1027). What a seed does to all configurations alike cancels: it changes no ranking.
 
     Args:
         means: (configurations,), larger is better.
@@ -36,6 +39,7 @@ def probabilities(means: Floats, by_seed: Floats, image_errors: Floats, rng_seed
     random = np.random.default_rng(rng_seed)
     own = by_seed - by_seed.mean(axis=0)
     of_seeds = own.var(axis=1, ddof=1) / seeds * count / (count - 1) if seeds > 1 else np.zeros(count)
+    of_seeds = (_PRIOR * of_seeds.mean() + (seeds - 1) * of_seeds) / (_PRIOR + seeds - 1)
     centre = np.eye(count) - 1.0 / count
     of_images = centre @ image_errors @ centre
     wins, size = np.zeros(count), max(1, _AT_ONCE // count**2)
@@ -58,8 +62,9 @@ def _best(
     count = len(seen)
     variances = np.tile(of_seeds, (size, 1))
     if seeds > 1:
-        variances *= (seeds - 1) / random.chisquare(seeds - 1, (size, count))
-    noise = variances.mean(axis=1) + np.trace(of_images) / (count - 1)
+        known = _PRIOR + seeds - 1
+        variances *= known / random.chisquare(known, (size, count))
+    noise = of_seeds.mean() + np.trace(of_images) / (count - 1)
     total = seen.var(ddof=1) * (count - 1) / random.chisquare(count - 1, size)
     spread = np.sqrt(np.maximum(total - noise, 0.0))
     eigenvalues, vectors = np.linalg.eigh(of_images)

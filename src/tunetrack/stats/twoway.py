@@ -83,12 +83,13 @@ class TwoWay:
         Args:
             least: standard error that comes on top of the images' part.
         """
-        # Both parts hold the rest, and it counts once. Taking it from the seeds' part is right on average, but with two
-        # or three seeds that part is too uncertain for it, and intervals get too narrow; from the images' part is safe
-        # and wide. So the share taken from the seeds' part grows with their number (benchmarks/honesty.py).
-        known = 1.0 - 1.0 / (self.seeds - 1) if self.seeds > 1 else 0.0
-        of_seeds = max(self.by_seed - known * self.rest, 0.0)
-        of_images = max(self.by_image - (1.0 - known) * self.rest, 0.0)
+        # Both parts hold the rest, and it counts once. It is taken from the seeds' part where it makes up little of the
+        # images' part, and from the images' part where it makes up most of it: always from the first gives intervals
+        # that are too narrow with few seeds, always from the second some that are too wide. With the third power,
+        # 95 % intervals hold the truth in 95 to 97.5 % of cases from three seeds on (benchmarks/honesty.py).
+        from_seeds = (1.0 - self.rest / self.by_image) ** 3 if self.by_image > self.rest else 0.0
+        of_seeds = max(self.by_seed - from_seeds * self.rest, 0.0)
+        of_images = max(self.by_image - (1.0 - from_seeds) * self.rest, 0.0)
         return Scatter(math.sqrt(of_seeds), math.sqrt(of_images + least**2), self.seeds)
 
     def of_one_seed(self) -> float:
