@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tunetrack._version import __version__
 
 if TYPE_CHECKING:
+    from tunetrack.api.confirm import confirm_study
     from tunetrack.api.crews import Workers
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
+    from tunetrack.api.promote import promote_study
     from tunetrack.api.reading import StudyResult, load_study
     from tunetrack.api.studies import resume_study, run_study, train
 
@@ -21,10 +23,12 @@ __all__ = [
     "StudyResult",
     "Workers",
     "__version__",
+    "confirm_study",
     "hyperopt_objective",
     "list_studies",
     "load_study",
     "optuna_objective",
+    "promote_study",
     "resume_study",
     "run_study",
     "train",
@@ -34,10 +38,12 @@ __all__ = [
 _MODULES = {
     "StudyResult": "tunetrack.api.reading",
     "Workers": "tunetrack.api.crews",
+    "confirm_study": "tunetrack.api.confirm",
     "hyperopt_objective": "tunetrack.api.objectives",
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",
     "optuna_objective": "tunetrack.api.objectives",
+    "promote_study": "tunetrack.api.promote",
     "resume_study": "tunetrack.api.studies",
     "run_study": "tunetrack.api.studies",
     "train": "tunetrack.api.studies",

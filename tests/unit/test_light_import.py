@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "mlflow", "optuna", "hyperopt", "pandas", "matplotlib")
+HEAVY = ("torch", "mlflow", "optuna", "hyperopt", "pandas", "matplotlib", "statsmodels")
 
 
 @pytest.mark.parametrize("module", ["tunetrack", "tunetrack.errors", "tunetrack.spec"])

@@ -25,13 +25,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "spec": {"errors"},
+    "stats": BASE,
     "ledger": BASE,
     "training": BASE,
     "tracking": BASE,
-    "study": BASE | {"ledger", "training", "tracking"},
-    "report": BASE | STORED,
+    "study": BASE | {"stats", "ledger", "training", "tracking"},
+    "report": BASE | STORED | {"stats"},
     "server": BASE | STORED | {"report", "tracking.upkeep"},
-    "api": BASE | WORKERS | PAGES,
+    "api": BASE | WORKERS | PAGES | {"stats"},
     "cli": BASE | WORKERS | PAGES | {"api"},
     "__init__": BASE | {"api"},
     "__main__": {"cli"},
@@ -43,6 +44,7 @@ LIBRARY_USERS: dict[str, set[str]] = {
     "mlflow": {"tracking", "server"},
     "optuna": {"ledger", "report"},
     "hyperopt": {"ledger"},
+    "statsmodels": {"stats"},
 }
 FREE = {"testing"}  # shipped test suites: they need everything
 LAZY = {"__init__", "__main__", "cli"}  # may import ours inside functions, so that --help stays light
@@ -204,6 +206,12 @@ def test_the_checker_sees_the_package() -> None:
         ("errors.py", "import tunetrack.spec", "errors.py:1: errors may not import spec"),
         ("report/a.py", "from tunetrack.tracking import write", "report/a.py:1: report may not import tracking.write"),
         ("study/a.py", "from tunetrack import report", "study/a.py:1: study may not import report"),
+        ("ledger/a.py", "from tunetrack.stats import x", "ledger/a.py:1: ledger may not import stats.x"),
+        ("training/a.py", "from tunetrack import stats", "training/a.py:1: training may not import stats"),
+        ("tracking/a.py", "from ..stats import x", "tracking/a.py:1: tracking may not import stats.x"),
+        ("spec/a.py", "from tunetrack import stats", "spec/a.py:1: spec may not import stats"),
+        ("stats/a.py", "from tunetrack.report import x", "stats/a.py:1: stats may not import report.x"),
+        ("report/a.py", "import statsmodels", "report/a.py:1: report may not import statsmodels"),
         ("api.py", "from tunetrack.cli import main", "api.py:1: api may not import cli"),
         ("spec/a.py", "from tunetrack.nowhere import f", "spec/a.py:1: spec may not import nowhere"),
         ("spec/a.py", "import tunetrack", "spec/a.py:1: spec may not import the whole package"),
@@ -250,7 +258,7 @@ def test_the_checker_lets_pass_what_is_allowed(tmp_path: Path) -> None:
 
 def fake_package(folder: Path, files: Mapping[str, str]) -> Path:
     root = folder / PACKAGE
-    here = ["errors", "spec/b", "ledger/x", "training/fit", "tracking/queries", "tracking/write", "study/x"]
+    here = ["errors", "spec/b", "stats/x", "ledger/x", "training/fit", "tracking/queries", "tracking/write", "study/x"]
     here += ["report/x", "server/x", "api", "cli"]
     sources = {f"{name}.py": "" for name in here} | {
         "spec/b.py": "from tunetrack.spec import a" if "spec/a.py" in files else ""

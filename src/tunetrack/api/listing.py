@@ -19,7 +19,7 @@ def list_studies(home: str | Path | Place = "mlruns") -> list[dict[str, Any]]:
 
     Returns:
         For each: name, state (RUNNING, COMPLETE, FAILED, INTERRUPTED), objective, number of finished trials, the
-        budget's trials, best value and when it was started.
+        budget's trials, best value, when it was started, and the study that it confirms, if any.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -42,6 +42,7 @@ def _listing(ledger: Ledger) -> dict[str, Any]:
         "budget_trials": head.budget.trials,
         "best_value": best.objectives[0] if best is not None and best.objectives else None,
         "started": started.isoformat(timespec="seconds") if started else None,
+        "confirms": None if head.confirms is None else head.confirms.study,
     }
 
 

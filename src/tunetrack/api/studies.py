@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunetrack.api.confirm import confirm, go_on_confirming
 from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.reading import place_of
 from tunetrack.api.reports import ranking, report_files
 from tunetrack.api.study_files import load_single, load_study_file, override_paths
-from tunetrack.errors import StudyFailedError
+from tunetrack.api.warm import warm_started
+from tunetrack.errors import Problem, SpecError, StudyFailedError
 from tunetrack.spec import StudySpec
+from tunetrack.spec.config import DATA_PLACES
 from tunetrack.spec.loading import Source
 from tunetrack.study.launch import Launch, Views, launch
 from tunetrack.study.outcome import in_words
@@ -21,6 +24,9 @@ from tunetrack.study.progress import Progress
 from tunetrack.study.result import StudyResult
 
 __all__ = ["launch_study", "resume_spec", "resume_study", "run_study", "train"]
+
+#: The calling process trains, and no other one.
+ALONE = Workers()
 
 
 def run_study(
@@ -33,6 +39,7 @@ def run_study(
     progress: Progress | None = None,
     workers: int | str | Workers = 1,
     artifacts: str | None = None,
+    from_study: str | None = None,
     **overrides: Any,
 ) -> StudyResult:
     """Runs a study to its end and returns its trials.
@@ -48,6 +55,7 @@ def run_study(
             how many threads and GPUs.
         artifacts: folder or address, such as ``s3://bucket/path``, where a new experiment keeps its artifacts; a
             tracking server decides for itself. Default: a folder in `home`.
+        from_study: name of a study in `home` whose ten best configurations are proposed first, where they fit.
         **overrides: values that replace those of the study file: ``trials=5``, ``seconds=60``, ``data_dir="data"``,
             or any path with ``__`` for the dot, such as ``trainer__epochs=3``.
 
@@ -60,8 +68,10 @@ def run_study(
     """
     spec = load_study_file(study, override_paths(overrides))
     place = Place(Path(home), tracking_uri, ledger)
+    if from_study is not None:
+        spec = warm_started(spec, from_study, place).spec
     wanted = Launch(place, resume=resume, progress=progress or Progress(), artifacts=artifacts)
-    return launch_study(spec, with_workers(wanted, _workers(workers)))
+    return launch_study(spec, wanted, _workers(workers))
 
 
 def resume_study(
@@ -92,7 +102,7 @@ def resume_study(
     place = Place(Path(home), tracking_uri, ledger)
     spec = resume_spec(name, place, override_paths(overrides))
     wanted = Launch(place, resume=True, name=name, progress=progress or Progress())
-    return launch_study(spec, with_workers(wanted, _workers(workers)))
+    return launch_study(spec, wanted, _workers(workers))
 
 
 def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = None) -> StudySpec:
@@ -103,6 +113,11 @@ def resume_spec(name: str, place: Place, overrides: Mapping[str, Any] | None = N
         SpecError: an override is wrong.
     """
     ledger, _ = place_of(name, place)
+    confirms = ledger.spec.head.confirms
+    if confirms is not None and (budget := [path for path in overrides or () if path.startswith("budget.")]):
+        message = f"follows from the {len(confirms.trials)} configurations and {len(confirms.seeds)} seeds of {name}"
+        hint = f"`tunetrack confirm {confirms.study} --top N --seeds N` confirms others"
+        raise SpecError([Problem(budget[0], f"{message}; {hint}")])
     return load_study_file(ledger.spec.document, overrides)
 
 
@@ -125,8 +140,18 @@ def train(
     return launch_study(spec, Launch(Place(Path(home), tracking_uri)))
 
 
-def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
+def launch_study(spec: StudySpec, wanted: Launch, workers: Workers = ALONE) -> StudyResult:
     """Runs a checked study and leaves its report on the study's run, also of a study that failed.
+
+    Where the study file says `confirm`, its best configurations are then trained again and the winner is named.
+
+    Args:
+        spec: the study.
+        wanted: where, and whether it is a new one.
+        workers: who trains.
+
+    Returns:
+        The study; of a confirmation the searched study.
 
     Raises:
         StudyFailedError: no trial gave a value.
@@ -134,10 +159,21 @@ def launch_study(spec: StudySpec, wanted: Launch) -> StudyResult:
     """
     if wanted.name is not None:
         wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
-    result = launch(spec, wanted, Views(report_files, ranking))
+    if spec.head.confirms is not None:
+        return go_on_confirming(spec, wanted, workers)
+    result = launch(spec, with_workers(wanted, workers), Views(report_files, ranking))
     if result.best is None:
         raise StudyFailedError(in_words(result))
-    return result
+    if spec.head.confirm is None or result.winner_is_current:
+        return result
+    again = replace(wanted, run_id=None, resume=False, name=None, accept_changes=False, died="")
+    return confirm(result.name, again, workers, spec.head.confirm, _places(spec))
+
+
+def _places(spec: StudySpec) -> dict[str, Any]:
+    """Where a study's data lie, by dotted path."""
+    data = spec.document.get("data", {})
+    return {f"data.{place}": data[place] for place in DATA_PLACES if place in data}
 
 
 def _workers(given: int | str | Workers) -> Workers:

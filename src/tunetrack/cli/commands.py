@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunetrack.cli import options
+from tunetrack.cli import given, options
+from tunetrack.cli.confirm import confirm
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.promote import promote
+from tunetrack.cli.review import print_found, review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -26,41 +28,24 @@ __all__ = ["COMMANDS"]
 StudyFile = click.Path(path_type=Path, dir_okay=False)
 
 
-def _collected(overrides: tuple[str, ...], **given: Any) -> dict[str, Any]:
+def _collected(overrides: tuple[str, ...], **stated: Any) -> dict[str, Any]:
     from tunetrack.api.study_files import override_paths
     from tunetrack.spec import parse_override
 
-    options_given = {name: str(v) if isinstance(v, Path) else v for name, v in given.items() if v is not None}
+    options_given = {name: str(v) if isinstance(v, Path) else v for name, v in stated.items() if v is not None}
     return dict(parse_override(text) for text in overrides) | override_paths(options_given)
 
 
-def _mlflow_run_id() -> str | None:
-    """The run that `mlflow run` opened for us; taken out of the environment, so that nothing else adopts it too."""
-    return os.environ.pop(options.RUN_ID, None)
+def _budget_and_data(rest: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rest[name] for name in ("trials", "seconds", "data_dir")}
 
 
-def _in_parallel(wanted: Launch, given: Mapping[str, Any]) -> Launch:
-    """The launch with as many workers as the options say."""
-    from tunetrack.api.crews import Workers, with_workers
-
-    names = ("workers", "threads", "gpus_per_trial", "launcher", "ray_address")
-    return with_workers(wanted, Workers(**{name: given[name] for name in names if given[name] is not None}))
-
-
-def _budget_and_data(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in ("trials", "seconds", "data_dir")}
-
-
-def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
+def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None, rest: Mapping[str, Any]) -> None:
     """Runs the study, shows how it goes and prints its result."""
     from tunetrack.api.studies import launch_study
-    from tunetrack.cli import display, tables
-    from tunetrack.cli.watched import watched
 
-    place = options.place_options(wanted.place)
-    with display.progress() as shown, watched(shown, link, spec.head.budget.retries, place) as progress:
-        result = launch_study(spec, replace(wanted, progress=progress, supervised=link is not None))
-    tables.print_result(result, wanted.place)
+    retries = spec.head.budget.retries
+    given.show(wanted, link, retries, lambda watched: launch_study(spec, watched, given.workers(rest)))
 
 
 @click.command()
@@ -72,6 +57,8 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
 @click.option("--accept-changes", is_flag=True, help="With --resume: go on although the study file has changed.")
+@click.option("--from", "from_study", default=None, metavar="STUDY", help="Propose that study's best trials first.")
+@click.option("--from-top", type=click.IntRange(min=1), default=10, show_default=True, help="With --from: how many.")
 @click.option("--experiment", default=None, help="MLflow experiment.  [default: the study file's name]")
 @click.option(
     "--artifacts",
@@ -90,9 +77,17 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
 
     if rest["accept_changes"] and not rest["resume"]:
         raise click.UsageError("--accept-changes needs --resume")
+    if rest["from_study"] and rest["resume"]:
+        raise click.UsageError("--from is for a new study; one that goes on has the points that it began with")
     spec = load_study_file(study, _collected(overrides, **_budget_and_data(rest)))
-    run_id, kept = _mlflow_run_id(), {name: rest[name] for name in ("resume", "accept_changes", "artifacts")}
-    _launch(spec, _in_parallel(Launch(place, rest["experiment"], run_id, **kept), rest), link)
+    if rest["from_study"]:
+        from tunetrack.api.warm import warm_started
+
+        warm = warm_started(spec, rest["from_study"], place, rest["from_top"])
+        click.echo(warm.in_words(rest["from_study"]), err=True)
+        spec = warm.spec
+    run_id, kept = given.mlflow_run_id(), {name: rest[name] for name in ("resume", "accept_changes", "artifacts")}
+    _launch(spec, Launch(place, rest["experiment"], run_id, **kept), link, rest)
 
 
 @click.command()
@@ -110,17 +105,22 @@ def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: An
     STUDY is its name, as `tunetrack list` shows it.
     """
     from tunetrack.api.finished import finished_study
+    from tunetrack.api.reading import place_of
     from tunetrack.api.studies import resume_spec
     from tunetrack.cli import tables
     from tunetrack.study.launch import Launch
 
-    spec = resume_spec(study, place, _collected((), **_budget_and_data(rest)))
+    asked = _budget_and_data(rest)
+    if died and place_of(study, place)[0].spec.head.confirms is not None:
+        asked = {"data_dir": rest["data_dir"]}  # the supervisor hands on what the search before it was given
+    spec = resume_spec(study, place, _collected((), **asked))
     finished = finished_study(study, place, spec)
     if finished is None:
-        again = Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died)
-        _launch(spec, _in_parallel(again, rest), link)
+        again = Launch(place, run_id=given.mlflow_run_id(), resume=True, name=study, died=died)
+        _launch(spec, again, link, rest)
         return
-    click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
+    more = " A larger one: --trials or --seconds." if finished.confirms is None else ""
+    click.echo(f"The study {study} is finished, its budget is spent.{more}", err=True)
     tables.print_result(finished, place)
 
 
@@ -148,7 +148,7 @@ def train(config: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd 
     from tunetrack.study.launch import Launch
 
     spec = load_single(config, _collected(overrides, data_dir=rest["data_dir"]))
-    _launch(spec, Launch(place, rest["experiment"], _mlflow_run_id()), link)
+    _launch(spec, Launch(place, rest["experiment"], given.mlflow_run_id()), link, {})
 
 
 @click.command()
@@ -227,7 +227,11 @@ def show(study: str, top: int, as_json: bool, place: Place) -> None:
     from tunetrack.cli import tables
 
     result = load_study(study, place)
-    tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
+    if as_json:
+        tables.print_json(result.document())
+        return
+    tables.print_result(result, place, top)
+    print_found(result, place)
 
 
 @click.command()
@@ -305,6 +309,8 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None, **rest: An
 COMMANDS = (
     run,
     resume,
+    confirm,
+    promote,
     worker,
     mark_killed,
     train,
@@ -315,6 +321,7 @@ COMMANDS = (
     show,
     report,
     weights,
+    review,
     serve,
     parity,
     doctor,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -16,6 +17,9 @@ from tunetrack.cli.words import STATE_SIGNS, metric_text, params_text
 from tunetrack.spec import EpochRecord, Finding, Objective, TrialConfig, TrialOutcome, TrialState, flatten
 from tunetrack.spec.records import pruning_rule
 from tunetrack.study.progress import Progress, StudyStart
+
+if TYPE_CHECKING:
+    from tunetrack.tracking import SearchedParam
 
 __all__ = ["progress"]
 
@@ -57,11 +61,12 @@ class _Display(Progress):
         self._slots: list[TaskID] = []
         self._taken: dict[int, int] = {}
         self._objectives: tuple[Objective, ...] = ()
-        self._searched: tuple[str, ...] = ()
+        self._searched: tuple[SearchedParam, ...] = ()
         self._best: float | None = None
         self._width = 3
 
     def study_started(self, start: StudyStart) -> None:
+        self._best = None  # of the search before it, where this confirms one
         self._objectives, self._searched = start.objectives, start.searched
         self._width = len(str(max(0, (start.trials or 1000) - 1)))
         goal = ", ".join(f"{'maximize' if o.maximize else 'minimize'} {o.metric}" for o in start.objectives)
@@ -129,8 +134,8 @@ class _Display(Progress):
         elif running is None:  # nobody has told how it began: it ran elsewhere
             line = Text.assemble(head, f"  {values}")
         else:
-            flat = flatten(running.config.document(), self._searched)
-            params = params_text({path: flat[path] for path in self._searched if path in flat})
+            flat = flatten(running.config.document(), [param.path for param in self._searched])
+            params = params_text({param.path: flat[param.path] for param in self._searched if param.is_searched(flat)})
             seconds = f"{time.monotonic() - running.began:6.1f} s"
             line = Text.assemble(head, f"  {values}  {seconds}", *marks, "  ", (params, "dim"))
         if self._console.is_terminal:

@@ -203,6 +203,9 @@ class Supervisor:
         """Takes in what the study tells."""
         for message in link.received():
             if "study" in message:
+                if message["study"] != self._study:  # after its search a study is confirmed by another one
+                    self._furthest.clear()
+                    self._news = True
                 self._study, self._retries = message["study"], message["retries"]
             elif message["reached"] > self._furthest.get(message["trial"], -1):
                 self._furthest[message["trial"]] = message["reached"]

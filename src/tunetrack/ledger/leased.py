@@ -51,6 +51,13 @@ class LeasedStorage:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
+    def fix(self, values: Mapping[str, Any]) -> None:
+        """Has these values proposed, by parameter name, whatever the sampler says: as Optuna reads an enqueued trial.
+
+        They are in the study file and follow from the trial's number, so they are not stored once more.
+        """
+        self._trial.system_attrs = {**self._trial.system_attrs, "fixed_params": dict(values)}
+
     def set_trial_param(self, trial_id: int, name: str, internal: float, distribution: BaseDistribution) -> None:
         """Keeps a value for `write`."""
         self._values.append((name, internal, distribution))

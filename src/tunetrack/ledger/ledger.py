@@ -37,6 +37,7 @@ from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
 from tunetrack.ledger.studies import NameTakenError, create_study, open_study, unused_name
 from tunetrack.spec.flatten import config_key
+from tunetrack.spec.points import point_values
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.study import StudySpec
 
@@ -68,6 +69,7 @@ class Ledger(StudyBook):
         # A given sampler is let run on, as `study.optimize` would let it.
         self._ends_when_covered = sampler is None
         self._pruner = pruner_of(spec)
+        self._points = [point_values(spec.space, point) for point in spec.head.points]
         self._open: dict[int, _OpenTrial] = {}
         if isinstance(self._pruner, HyperbandPruner):
             # It sorts trials into brackets, and samplers see one bracket only, from its first decision on. An empty
@@ -201,6 +203,8 @@ class Ledger(StudyBook):
         again = bool(taken.params) or not taken.user_attrs.keys().isdisjoint((KEY, DEATHS))
         try:
             leased = self._claims.storage_of(taken)
+            if taken.number < len(self._points):
+                leased.fix(self._points[taken.number])
             study = _Study(self.name, cast(BaseStorage, leased), self._samplers(taken.number), self._pruner)
             trial = optuna.Trial(study, taken._trial_id)
             config = suggest_config(trial, self.spec.space)

@@ -100,6 +100,7 @@ class TrialRecord:
         config_key: what `tell` was given to find duplicates by.
         worker: host, pid and start time of the process that runs or ran it.
         deaths: how many workers have died over it.
+        would_prune_at: epoch after which the pruner would have ended it, had it not been of the control sample.
     """
 
     number: int
@@ -115,6 +116,7 @@ class TrialRecord:
     config_key: str | None = None
     worker: Mapping[str, Any] | None = None
     deaths: int = 0
+    would_prune_at: int | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -165,6 +167,8 @@ def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str
         attribute["reason"] = outcome.reason
     if outcome.duplicate_of is not None:
         attribute["duplicate_of"] = outcome.duplicate_of
+    if outcome.would_prune_at is not None:
+        attribute["would_prune_at"] = outcome.would_prune_at
     if config_key is not None:
         attribute["config_key"] = config_key
     return attribute
@@ -214,6 +218,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         config_key=outcome.get("config_key"),
         worker=trial.user_attrs.get(WORKER),
         deaths=len(trial.user_attrs.get(DEATHS, ())),
+        would_prune_at=outcome.get("would_prune_at"),
     )
 
 

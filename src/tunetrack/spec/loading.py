@@ -14,6 +14,7 @@ from tunetrack.spec.config import TrialConfig
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.overrides import apply_overrides, parse_override
 from tunetrack.spec.parsing import parse_space
+from tunetrack.spec.points import point_problems, point_values
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.reading import Source, read_document, read_yaml
 from tunetrack.spec.space import BROKEN, OneOf, SearchSpace
@@ -41,6 +42,8 @@ def load_study(source: Source, overrides: Mapping[str, Any] | None = None) -> St
     problems += wrong
     if head is not None:
         problems += _contradictions(head, space)
+    if head is not None and not problems:
+        problems += _wrong_points(head, space)
     if problems or head is None:
         raise SpecError(list(dict.fromkeys(problems)), label)
     return StudySpec(head, space, document)
@@ -118,11 +121,37 @@ def _unfit_values(space: SearchSpace) -> list[Problem]:
     return [replace(p, given=ends.get((p.path, p.given or ""), p.given)) for p in found]
 
 
+def _wrong_points(head: StudyHead, space: SearchSpace) -> list[Problem]:
+    """Points that cannot be proposed, of a study that is right otherwise."""
+    found = []
+    for number, point in enumerate(head.points):
+        where = f"points.{number}"
+        wrong = point_problems(space, point, where)
+        given = point_values(space, point)
+        try:
+            TrialConfig.model_validate(space.values(given))
+        except KeyError as missing:
+            if not wrong and (head.sampler.engine, head.sampler.name) == ("optuna", "grid"):
+                message = "grid proposes whole cells, so a point needs all values; this one lacks"
+                wrong = [Problem(where, f"{message} {missing.args[0]}", shown(point))]
+        except ValidationError as error:
+            reasons = "; ".join(dict.fromkeys(problem.message for problem in problems_in(error, TrialConfig)))
+            wrong = wrong or [Problem(where, f"cannot be trained: {reasons}", shown(point))]
+        found += wrong
+    return found
+
+
 def _contradictions(head: StudyHead, space: SearchSpace) -> list[Problem]:
     """Sections that are right each on its own and cannot work together."""
     problems = []
     sampler, pruner, several = head.sampler, head.pruner, len(head.objective) > 1
     metrics = [str(objective.metric) for objective in head.objective]
+    if head.confirm is not None and metrics[0].startswith("model/"):
+        message = f"training again does not change {metrics[0]}, so there is nothing to confirm; delete it"
+        problems.append(Problem("confirm", message))
+    if head.confirm is not None and head.confirm.seeds == 1 and metrics[0] != "validation/accuracy":
+        message = f"one seed says nothing about the next: {metrics[0]} has no answers to compare image by image; take 2"
+        problems.append(Problem("confirm.seeds", message, "1"))
     twice = sorted({metric for metric in metrics if metrics.count(metric) > 1})
     if twice:
         problems.append(Problem("objective", f"names the same metric twice: {', '.join(twice)}"))

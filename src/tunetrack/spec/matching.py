@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from tunetrack.errors import Problem
 from tunetrack.spec.annotations import did_you_mean, shown
 from tunetrack.spec.config import TrialConfig
-from tunetrack.spec.domains import STEP_TOLERANCE, CategoricalDomain, Domain, FloatDomain
+from tunetrack.spec.domains import CategoricalDomain, Domain
 from tunetrack.spec.flatten import flatten
+from tunetrack.spec.points import fitted
 from tunetrack.spec.reference import Reference, row_matches
 from tunetrack.spec.space import Fixed, Group, Items, Leaf, Node, OneOf
 from tunetrack.spec.study import StudySpec
@@ -104,13 +105,7 @@ def _values(domain: Domain, path: str, when: Mapping[str, Any]) -> Iterator[Any]
     if path not in when:
         yield domain.ends()[0]
         return
-    wanted = when[path]
-    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not domain.low <= wanted <= domain.high:
-        return
-    steps = (wanted - domain.low) / domain.step if domain.step is not None else 0.0
-    if abs(steps - round(steps)) > STEP_TOLERANCE * max(1.0, steps):
-        return
-    yield float(wanted) if isinstance(domain, FloatDomain) else wanted
+    yield from fitted(domain, when[path])
 
 
 def _is(wanted: Any, value: Any, path: str) -> bool:

@@ -207,6 +207,7 @@ class TrialOutcome:
         reason: why it was not completed, in words; empty for COMPLETE.
         metrics: further numbers by name (``best/…``, ``final/…``, ``model/…``, ``train_seconds``, ``memory/peak_mb``).
         duplicate_of: number of the trial whose result was reused.
+        would_prune_at: epoch after which the pruner would have ended it, had it not been of the control sample.
     """
 
     state: TrialState
@@ -214,6 +215,7 @@ class TrialOutcome:
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     duplicate_of: int | None = None
+    would_prune_at: int | None = None
 
 
 def pruned_reason(epoch: int, epochs: int, finding: Finding | None = None) -> str:

@@ -23,6 +23,7 @@ from pydantic import (
 from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import DATA_PLACES, Config, TrialConfig
+from tunetrack.spec.confirm import ConfirmConfig, Confirms
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
@@ -61,7 +62,7 @@ PRUNERS = (
 )
 
 #: Sections that a resumed study may change: they neither say what is searched nor how.
-WORDS_AND_BUDGET = ("name", "description", "budget", "reference")
+WORDS_AND_BUDGET = ("name", "description", "budget", "reference", "confirm")
 
 Direction = Literal["maximize", "minimize"]
 
@@ -138,6 +139,27 @@ class PrunerConfig(_WithOptions):
     """Who stops hopeless trials early. Further keys are options of that pruner; for patient, `wrapped` is a pruner."""
 
     name: Literal[PRUNERS] = Field("none", description="kind of pruner")  # type: ignore[valid-type]
+    control: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="share of the trials that the pruner would stop which are run to their end all the same, so that "
+        "the report can say what pruning costs",
+    )
+
+    @model_validator(mode="after")
+    def _controls_a_pruner(self) -> PrunerConfig:
+        if self.control and self.name == "none":
+            raise ValueError("control needs a pruner: name one, or take control away")
+        return self
+
+    def is_control(self, seed: int, number: int) -> bool:
+        """Whether this trial is run to its end even where the pruner would stop it; the same in every process.
+
+        Args:
+            seed: of the study's proposals.
+            number: of the trial.
+        """
+        drawn = int.from_bytes(hashlib.sha256(f"control {seed} {number}".encode()).digest()[:8]) / 2**64
+        return drawn < self.control
 
 
 class Budget(Config):
@@ -179,6 +201,11 @@ class StudyHead(Config):
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
     budget: Budget = Field(Budget(trials=20), description="when the study is finished")
+    points: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = Field(
+        (), description="proposed first, in this order: values by dotted path; what is missing is proposed"
+    )
+    confirm: ConfirmConfig | None = Field(None, description="train the best again after the search; default: no")
+    confirms: Confirms | None = Field(None, description="written by tunetrack: what this study confirms")
     reference: Reference | None = Field(None, description="what an original experiment reports, to be compared with")
 
 

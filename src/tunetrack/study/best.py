@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from tunetrack import training
 from tunetrack.errors import TrackingError
-from tunetrack.spec import StudySpec
+from tunetrack.spec import Evaluation, StudySpec, TrialConfig
 from tunetrack.study.data import ResidentSets
 from tunetrack.study.result import HeldOut, StudyTrial
 from tunetrack.tracking import (
@@ -21,7 +21,7 @@ from tunetrack.tracking import (
     trial_runs,
 )
 
-__all__ = ["crown", "log_look", "weights_are_kept"]
+__all__ = ["crown", "log_look", "log_trained", "tested", "weights_are_kept"]
 
 #: Images in the model's input example; one image would freeze the exported batch size.
 EXAMPLE_IMAGES = 4
@@ -43,8 +43,29 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
     Raises:
         TrackingError: the weights cannot be read back, or the model cannot be written.
     """
-    run_id = _trained_run(best, store, run)
-    config = spec.config(best.config)
+    config, run_id = spec.config(best.config), _trained_run(best, store, run)
+    log_trained(config, run_id, store, run, sets)
+    evaluation = tested(config, run_id, store, sets)
+    if evaluation is None:
+        return None
+    return HeldOut(
+        best.number, evaluation.accuracy, evaluation.loss, evaluation.group_metrics("test"), at=round(time.time(), 3)
+    )
+
+
+def log_trained(config: TrialConfig, run_id: str, store: TrackingStore, run: StudyRun, sets: ResidentSets) -> str:
+    """Logs the network that a trial has trained as an MLflow model on the trial's run; gives the model's URI.
+
+    Args:
+        config: the trial's.
+        run_id: its run.
+        store: where the runs are.
+        run: the study's run.
+        sets: data sets already read.
+
+    Raises:
+        TrackingError: the weights cannot be read back, or the model cannot be written.
+    """
     data = sets.get(config)
     weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
     request = ModelRequest(
@@ -53,13 +74,20 @@ def crown(spec: StudySpec, best: StudyTrial, store: TrackingStore, run: StudyRun
         metadata={"classes": list(data.classes), "input": "float32 images, pixel values in [0, 1]"},
     )
     example = data.validation.images[:EXAMPLE_IMAGES].float().div(255).cpu().numpy()
-    run.log_model(training.deployable(config, data, weights), example, request)
+    return run.log_model(training.deployable(config, data, weights), example, request)
+
+
+def tested(config: TrialConfig, run_id: str, store: TrackingStore, sets: ResidentSets) -> Evaluation | None:
+    """The answers of a trial's network to the test images; None where a faithful study leaves none.
+
+    Raises:
+        TrackingError: the weights cannot be read back.
+    """
+    data = sets.get(config)
     if not len(data.test):
         return None
-    evaluation = training.evaluate(config, data, weights, "test")
-    return HeldOut(
-        best.number, evaluation.accuracy, evaluation.loss, evaluation.group_metrics("test"), at=round(time.time(), 3)
-    )
+    weights = training.weights_from_bytes(read_artifact(store, run_id, File.WEIGHTS))
+    return training.evaluate(config, data, weights, "test")
 
 
 def weights_are_kept(best: StudyTrial, store: TrackingStore, run: StudyRun) -> bool:

@@ -237,7 +237,7 @@ def _search(worker: Worker, wanted: Launch) -> None:
     start = StudyStart(
         ledger.name,
         spec.objectives,
-        spec.searched_paths,
+        run.info.searched,
         spec.head.budget.trials,
         worker.finished_trials(),
         run.run_id,
@@ -268,7 +268,9 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
     # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
-    if not weights_are_kept(best, store, run):
+    if worker.spec.head.confirm is not None or worker.spec.head.confirms is not None:
+        pass  # the winner is named by the confirmation, which alone looks at the test images
+    elif not weights_are_kept(best, store, run):
         worker.progress.note(
             f"the weights of the best trial, {best.number}, were lost with the machine that had them, so it has no "
             "model and no test accuracy; `tunetrack train` trains its configuration once more"

@@ -9,6 +9,7 @@ from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
 from tunetrack.spec.records import pruning_rule
 from tunetrack.spec.study import Budget
+from tunetrack.spec.winner import Winner
 from tunetrack.spec.words import duration
 from tunetrack.study.place import Place
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
@@ -32,20 +33,29 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
     attributes = ledger.attributes()
     run_id = attributes.get("mlflow_run_id")
     runs = trial_runs(store, run_id) if store is not None and run_id else {}
-    searched = ledger.spec.searched_paths
+    searched, confirms = ledger.spec.searched_paths, ledger.spec.head.confirms
     return StudyResult(
         name=ledger.name,
         objectives=ledger.spec.objectives,
         searched=searched,
         trials=tuple(
-            StudyTrial(record, runs.get(record.number), searched, place.tracking) for record in ledger.trials()
+            StudyTrial(
+                record,
+                runs.get(record.number),
+                searched,
+                place.tracking,
+                None if confirms is None else confirms.original(record.number),
+            )
+            for record in ledger.trials()
         ),
         run_id=run_id,
         experiment_id=attributes.get("mlflow_experiment_id"),
         tracking_uri=place.tracking,
         validation_images=attributes.get("validation_images"),
-        looks=tuple(HeldOut(**look) for look in attributes.get("test_looks", ())),
+        looks=tuple(HeldOut.of(look) for look in attributes.get("test_looks", ())),
         validates_on_test_images=ledger.spec.validates_on_test_images,
+        winner=Winner.from_json(attributes["winner"]) if "winner" in attributes else None,
+        confirms=confirms,
     )
 
 
@@ -55,11 +65,13 @@ def in_words(result: StudyResult) -> str:
     if best is None or best.value is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
         return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
-    lines = [_best_in_words(result, "Best")]
-    if result.standard_error:
-        near = result.within_standard_error()
-        if near:
-            lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
+    if result.winner is not None and result.winner_is_current:
+        lines = [result.winner.in_words(), _cost_in_words(result.winner)]
+    else:
+        lines = [_best_in_words(result, "Best"), *filter(None, [result.outdated_in_words()])]
+    ties = "" if result.winner_is_current else result.ties_in_words()
+    if ties:
+        lines.append(f"{ties[0].upper()}{ties[1:]}.")
     if result.test is not None:
         lines.append(f"{result.test_in_words()}.")
     if result.validates_on_test_images:
@@ -91,12 +103,20 @@ def so_far_in_words(result: StudyResult, budget: Budget, now: datetime) -> str:
     return " ".join(lines)
 
 
+def _cost_in_words(winner: Winner) -> str:
+    seconds = duration(winner.train_seconds)
+    return f"Confirmed by {winner.trials} trials of {winner.confirm_study}, {seconds} of training beside the search."
+
+
 def _best_in_words(result: StudyResult, title: str) -> str:
     best = result.best
     if len(result.objectives) > 1 or best is None or best.value is None:
         return result.front_in_words()
-    error = result.standard_error
-    exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
+    interval = result.interval(best)
+    exact = ""
+    if interval is not None:
+        sample = f"1 seed x {result.validation_images:,} images"
+        exact = f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, {sample})"
     return f"**{title}: trial {best.number}** with {result.objectives[0].metric} {best.value:.4f}{exact}."
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetrack.errors import TrackingError
 from tunetrack.ledger import TrialRecord, pareto_front
 from tunetrack.spec import Objective, TrialState, flatten
-from tunetrack.spec.certainty import SHARES, binomial_error
+from tunetrack.spec.certainty import SHARES
+from tunetrack.spec.confirm import Confirms
 from tunetrack.spec.domains import Scalar
+from tunetrack.spec.winner import Winner
+from tunetrack.stats import Interval, difference_interval, share_interval
 from tunetrack.tracking import connect, read_weight_stats
 
 if TYPE_CHECKING:
@@ -28,12 +32,14 @@ class StudyTrial:
         run_id: its MLflow run; None where it has none.
         searched: paths of the study's searched parameters.
         tracking_uri: where that run is.
+        confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
     """
 
     record: TrialRecord
     run_id: str | None
     searched: tuple[str, ...] = ()
     tracking_uri: str = ""
+    confirms: int | None = None
 
     @property
     def number(self) -> int:
@@ -89,6 +95,7 @@ class StudyTrial:
             "params": self.params,
             "values": None if self.values is None else list(self.values),
             "run_id": self.run_id,
+            **({} if self.confirms is None else {"confirms": self.confirms}),
         }
 
 
@@ -98,10 +105,14 @@ class HeldOut:
 
     Attributes:
         trial: number of the trial that was measured.
-        accuracy: fraction in [0, 1].
+        accuracy: fraction in [0, 1]; of a confirmed configuration the mean over its seeds, like all that follows.
         loss: mean cross-entropy.
         groups: further accuracies by their names in MLflow, where the data set has groups.
         at: when it was taken, seconds since 1970; 0.0 where that was not kept.
+        confirmation: name of the confirmation whose replicates were measured; empty: the trial itself was.
+        values: accuracy by seed, where replicates were measured.
+        low, high: interval of `accuracy` over new seeds and new images, where replicates were measured.
+        images: how many there are, where replicates were measured.
     """
 
     trial: int
@@ -109,6 +120,16 @@ class HeldOut:
     loss: float
     groups: dict[str, float] = field(default_factory=dict)
     at: float = 0.0
+    confirmation: str = ""
+    values: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    images: int | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> HeldOut:
+        """What was kept of a look, as `dataclasses.asdict` gives it and JSON keeps it."""
+        return cls(**{**data, "values": tuple(data.get("values", ()))})
 
     def metrics(self) -> dict[str, float]:
         """The numbers under the names that they have in MLflow."""
@@ -132,6 +153,8 @@ class StudyResult:
             found a better trial.
         validates_on_test_images: whether trials, or some of them, draw their validation images from the official test
             set.
+        winner: what the last confirmation has found; None where there was none.
+        confirms: what this study confirms; None where it searches itself.
     """
 
     name: str
@@ -144,6 +167,13 @@ class StudyResult:
     validation_images: int | None = None
     looks: tuple[HeldOut, ...] = ()
     validates_on_test_images: bool = False
+    winner: Winner | None = None
+    confirms: Confirms | None = None
+
+    @property
+    def winner_is_current(self) -> bool:
+        """Whether there is a confirmed winner, and no trial has got a value since."""
+        return self.winner is not None and self.winner.searched_trials == len(self.ranked())
 
     def ranked(self) -> tuple[StudyTrial, ...]:
         """The trials that have a value, best first by the first objective; equals by the others, then by number."""
@@ -177,24 +207,44 @@ class StudyResult:
 
     @property
     def test(self) -> HeldOut | None:
-        """How the best trial did on the test images; None before it was measured."""
-        best = self.best
-        return next((look for look in self.looks if best is not None and look.trial == best.number), None)
+        """How the winner, or without one the best trial, did on the test images; None before it was measured."""
+        wanted = (None if self.best is None else self.best.number, "")
+        if self.winner is not None and self.winner_is_current:
+            wanted = (self.winner.chosen, self.winner.confirm_study)
+        return next((look for look in self.looks if (look.trial, look.confirmation) == wanted), None)
 
     def test_in_words(self) -> str:
-        """The best trial's test accuracy, and how often the test images were looked at; empty before that."""
+        """The winner's test accuracy, and how often the test images were looked at; empty before that."""
         if self.test is None:
             return ""
+        if self.test.confirmation:
+            sample = (
+                f"{len(self.test.values)} seed{'' if len(self.test.values) == 1 else 's'} x {self.test.images:,} images"
+            )
+            interval = f"95 % interval {self.test.low:.4f} to {self.test.high:.4f}, {sample}"
+            looks = "looked at once" if len(self.looks) == 1 else self._looks_in_words()
+            return f"Test accuracy of the winner: {self.test.accuracy:.4f} ({interval}); {looks}"
         which = "the best trial"
         if len(self.objectives) > 1:
             which = f"trial {self.test.trial}, which is the best in {self.objectives[0].metric}"
         if len(self.looks) == 1:
             return f"Test accuracy of {which}, looked at once: {self.test.accuracy:.4f}"
-        trials = ", ".join(str(look.trial) for look in self.looks)
+        return f"Test accuracy of {which}: {self.test.accuracy:.4f}; {self._looks_in_words()}"
+
+    def outdated_in_words(self) -> str:
+        """That the confirmed winner is older than the last trials; empty where it is not, or where there is none."""
+        if self.winner is None or self.winner_is_current:
+            return ""
         return (
-            f"Test accuracy of {which}: {self.test.accuracy:.4f}; the test images were looked at "
-            f"{len(self.looks)} times (trials {trials}), so they are no longer untouched"
+            f"The confirmed winner, trial {self.winner.chosen}, is out of date: it was chosen among "
+            f"{self.winner.searched_trials} trials with a value, and now there are {len(self.ranked())}; "
+            f"`tunetrack confirm {self.name}` chooses again."
         )
+
+    def _looks_in_words(self) -> str:
+        trials = ", ".join(str(look.trial) for look in self.looks)
+        times = f"the test images were looked at {len(self.looks)} times (trials {trials})"
+        return f"{times}, so they are no longer untouched"
 
     def protocol_in_words(self) -> str:
         """What there is to know of the choice of images; empty for a study whose test images were kept apart."""
@@ -206,21 +256,37 @@ class StudyResult:
         """How many trials ended in each state."""
         return dict(Counter(trial.state for trial in self.trials))
 
-    @property
-    def standard_error(self) -> float | None:
-        """Standard error of the best trial's accuracy (`binomial_error`); None for objectives that are no accuracy."""
-        if self.best is None or self.best.value is None or not self.validation_images or len(self.objectives) > 1:
-            return None
-        if self.objectives[0].metric not in SHARES:
-            return None
-        return binomial_error(self.best.value, self.validation_images)
+    def interval(self, trial: StudyTrial) -> Interval | None:
+        """The 95 % interval of a trial's accuracy over new images; None for objectives that are no accuracy.
 
-    def within_standard_error(self) -> int:
-        """How many other trials lie within one standard error of the best; 0 where there is no standard error."""
-        best, error = self.best, self.standard_error
-        if best is None or error is None:
-            return 0
-        return sum(1 for trial in self.ranked() if abs((trial.value or 0.0) - (best.value or 0.0)) <= error) - 1
+        It knows nothing of other training seeds: `winner` does.
+        """
+        if trial.value is None or not self.validation_images or len(self.objectives) > 1:
+            return None
+        if self.objectives[0].metric not in SHARES or not 0.0 <= trial.value <= 1.0:
+            return None
+        return share_interval(round(trial.value * self.validation_images), self.validation_images)
+
+    def ties_in_words(self) -> str:
+        """How many other trials the images do not tell apart from the best one; empty where nothing can be said.
+
+        Those are meant with which the 95 % interval of the difference of the two accuracies holds 0.
+        """
+        best, images = self.best, self.validation_images
+        if best is None or images is None or self.interval(best) is None:
+            return ""
+        others = [trial for trial in self.ranked()[1:] if trial.state is TrialState.COMPLETE]
+        first, ties = round((best.value or 0.0) * images), 0
+        for trial in others:  # the best first: beyond one that is told apart, all are
+            interval = difference_interval(first, images, round((trial.value or 0.0) * images), images)
+            if not interval.low <= 0.0 <= interval.high:
+                break
+            ties += 1
+        if not others:
+            return ""
+        if not ties:
+            return "by these images every other trial can be told apart from it"
+        return f"{ties} other trial{'s' * (ties > 1)} cannot be told apart from it"
 
     def frame(self) -> pd.DataFrame:
         """The trials as a table: number, state, one column a value, one a parameter by path, run_id."""
@@ -249,6 +315,7 @@ class StudyResult:
                 for o in self.objectives
             ],
             "best_trial": None if best is None else best.number,
+            "winner": None if self.winner is None else {**self.winner.document(), "current": self.winner_is_current},
             "pareto_front": [trial.number for trial in self.front],
             "test": [asdict(look) for look in self.looks],
             "tracking_uri": self.tracking_uri,

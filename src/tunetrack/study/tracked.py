@@ -54,6 +54,7 @@ def study_info(spec: StudySpec, name: str, key: str, changes: Sequence[str] = ()
         spec.validates_on_test_images,
         tuple(changes),
         weight_statistics=spec.first_config().weights.record,
+        confirms=spec.head.confirms,
     )
 
 

@@ -60,6 +60,7 @@ class TrialWatch:
         finding: called with everything that a rule of `weights.health` finds, once a rule.
         checkpoint: where the trial's state is kept after its epochs, and gone on from where it is; None: nowhere.
         note: told what the user should know, as a sentence.
+        control: whether it is of the control sample: it is not stopped then, and when it would have been is noted.
     """
 
     epoch: Callable[[EpochRecord, float, bool], bool] = lambda record, value, unsaved: False
@@ -69,6 +70,7 @@ class TrialWatch:
     finding: Callable[[Finding], None] = lambda finding: None
     checkpoint: Path | None = None
     note: Callable[[str], None] = lambda text: None
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,15 @@ class _Run:
         self._records: list[EpochRecord] = []
         self._told: TrialConditions | None = None
         self._told_unsaved = False
+        self._would_prune_at: int | None = None
         self._judge = HealthJudge(fit.config.weights.health)
 
     def result(self) -> TrialResult:
         """Trains, and says how that ended."""
+        result = self._trained()
+        return replace(result, outcome=replace(result.outcome, would_prune_at=self._would_prune_at))
+
+    def _trained(self) -> TrialResult:
         fit, watch = self._fit, self._watch
         try:
             kept = self._resumed()
@@ -154,7 +161,9 @@ class _Run:
                 self._tell_conditions()
                 stop = watch.epoch(record, running_value(self._objectives[0], self._records, self._model), unsaved)
                 found = self._tell(self._judge.see(record))
-                if stop:
+                if stop and watch.control:
+                    self._would_prune_at = self._would_prune_at or record.epoch
+                elif stop:
                     return self._pruned()
                 if not fit.finished and (sick := next((finding for finding in found if finding.prune), None)):
                     return self._pruned(sick)

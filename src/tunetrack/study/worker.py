@@ -267,6 +267,7 @@ class Worker:
         def watch_health(finding: Finding) -> None:
             self.progress.found(ticket.number, finding)
 
+        head = self.spec.head
         watch = TrialWatch(
             watch_epoch,
             self.stop.interruptible,
@@ -275,6 +276,7 @@ class Worker:
             watch_health,
             self._checkpoint(ticket),
             self.progress.note,
+            head.pruner.is_control(head.sampler.seed, ticket.number),
         )
         try:
             data = self.sets.get(config)

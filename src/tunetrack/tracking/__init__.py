@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from tunetrack.tracking.artifacts import TrialArtifacts
+from tunetrack.tracking.artifacts import TrialArtifacts, read_predictions
 from tunetrack.tracking.audit import TrialRunRow, delete_run, study_status, study_trials
 from tunetrack.tracking.connect import connect
 from tunetrack.tracking.datasets import DatasetInfo
-from tunetrack.tracking.lookups import has_artifact, log_run_metrics, read_artifact, trial_runs, write_artifact
-from tunetrack.tracking.models import ModelRequest, NeuralNetwork
+from tunetrack.tracking.lookups import (
+    has_artifact,
+    log_run_metrics,
+    read_artifact,
+    tag_run,
+    trial_runs,
+    write_artifact,
+)
+from tunetrack.tracking.models import ModelRequest, NeuralNetwork, link_model, ready_model
 from tunetrack.tracking.names import RUN_STATUS, File, RunKind, RunStatus, StudyState, Tag, objective_metric
 from tunetrack.tracking.queries import (
     StudyRow,
     StudyTable,
     TrialRow,
+    experiment_names,
     list_studies,
     read_history,
     read_study,
@@ -54,16 +62,21 @@ __all__ = [
     "as_stored",
     "connect",
     "delete_run",
+    "experiment_names",
     "has_artifact",
+    "link_model",
     "list_studies",
     "log_run_metrics",
     "objective_metric",
     "read_artifact",
     "read_history",
+    "read_predictions",
     "read_study",
     "read_weight_stats",
+    "ready_model",
     "study_status",
     "study_trials",
+    "tag_run",
     "trial_runs",
     "view_id",
     "view_url",

@@ -28,7 +28,16 @@ from tunetrack.tracking.figures.weight_layers import layers_figure
 from tunetrack.tracking.names import File
 from tunetrack.tracking.weight_table import write_table
 
-__all__ = ["TrialArtifacts", "confusion_table", "predictions_table", "scratch", "to_yaml", "trial_files", "written"]
+__all__ = [
+    "TrialArtifacts",
+    "confusion_table",
+    "predictions_table",
+    "read_predictions",
+    "scratch",
+    "to_yaml",
+    "trial_files",
+    "written",
+]
 
 _log = logging.getLogger(__name__)
 _changing_roots = threading.Lock()
@@ -125,6 +134,19 @@ def predictions_table(predictions: Predictions) -> bytes:
         column_encoding={"index": "DELTA_BINARY_PACKED"},
     )
     return file.getvalue()
+
+
+def read_predictions(content: bytes) -> Predictions:
+    """What `predictions_table` has written.
+
+    Raises:
+        ValueError: it is no such table.
+    """
+    try:
+        table = parquet.read_table(pa.BufferReader(content), columns=["label", "predicted", "confidence"])
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"this is no table of predictions: {error}") from error
+    return Predictions(*(table[name].to_numpy() for name in ("label", "predicted", "confidence")))
 
 
 @contextlib.contextmanager

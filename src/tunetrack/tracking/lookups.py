@@ -22,6 +22,7 @@ __all__ = [
     "log_run_metrics",
     "read_artifact",
     "runs_with_tags",
+    "tag_run",
     "trial_runs",
     "write_artifact",
 ]
@@ -114,6 +115,16 @@ def write_artifact(store: TrackingStore, run_id: str, name: str, content: bytes)
     """
     with translated(f"write {name} of run {run_id}", store.uri):
         store.calls.write_files(run_id, {name: content})
+
+
+def tag_run(store: TrackingStore, run_id: str, tags: Mapping[str, str]) -> None:
+    """Sets tags on a run that may have ended already.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"tag run {run_id}", store.uri):
+        store.calls.set_tags(run_id, tags)
 
 
 def log_run_metrics(store: TrackingStore, run_id: str, metrics: Mapping[str, float], at: float) -> None:

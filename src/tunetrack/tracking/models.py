@@ -22,7 +22,7 @@ from tunetrack.tracking.artifacts import scratch
 from tunetrack.tracking.failures import translated
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 
-__all__ = ["MODEL_NAME", "ModelRequest", "NeuralNetwork", "log_model"]
+__all__ = ["MODEL_NAME", "ModelRequest", "NeuralNetwork", "link_model", "log_model", "ready_model"]
 
 MODEL_NAME = "model"
 
@@ -106,6 +106,29 @@ def log_model(
         client.finalize_logged_model(entity.model_id, LoggedModelStatus.READY)
         _link(calls, run, entity.model_id)
     return f"models:/{entity.model_id}"
+
+
+def ready_model(calls: MlflowCalls, experiment_id: str, run_id: str) -> str | None:
+    """``models:/<model id>`` of the finished model of a run; None where it has none.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"find the model of run {run_id}", calls.client.tracking_uri):
+        wanted = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
+        found = calls.client.search_logged_models([experiment_id], wanted)
+    ready = (str(model.model_id) for model in found if model.status == LoggedModelStatus.READY)
+    return next((f"models:/{model_id}" for model_id in ready), None)
+
+
+def link_model(calls: MlflowCalls, run_id: str, uri: str) -> None:
+    """Names a model among the outputs of a run other than the one that has trained it, once.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    with translated(f"name the model of run {run_id}", calls.client.tracking_uri):
+        _link(calls, calls.get_run(run_id), uri.removeprefix("models:/"))
 
 
 def _ready_model(calls: MlflowCalls, experiment_id: str, run_id: str) -> str | None:

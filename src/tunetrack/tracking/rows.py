@@ -63,6 +63,11 @@ class StudyRow:
     end: datetime | None
     tags: Mapping[str, str] = field(repr=False, default_factory=dict)
 
+    @property
+    def confirms(self) -> str | None:
+        """The run of the study that this one confirms; None where it searches itself."""
+        return None if self.info.confirms is None else self.info.confirms.run
+
 
 @dataclass(frozen=True)
 class TrialRow:
@@ -84,6 +89,10 @@ class TrialRow:
         worker: who ran it; empty where that was not logged.
         unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
             decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
+        would_prune_at: epoch after which the pruner would have ended it; it was run on, being of the control sample.
+        device: kind of device that it was trained on; empty where that was not logged.
+        threads: CPU threads of one of its operations; None where that was not logged.
+        confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
     """
 
     number: int
@@ -101,6 +110,10 @@ class TrialRow:
     epochs: int | None = None
     worker: str = ""
     unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
+    would_prune_at: int | None = None
+    device: str = ""
+    threads: int | None = None
+    confirms: int | None = None
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -245,7 +258,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
     Raises:
         TrackingError: its tags were changed by hand.
     """
-    tags, metrics = run.tags, run.metrics
+    tags, metrics, number = run.tags, run.metrics, int(run.tags[Tag.TRIAL_NUMBER])
     duplicate = tags.get(Tag.TRIAL_DUPLICATE_OF)
     values = [metrics.get(name) for name in info.objective_metrics]
     known = tuple(value for value in values if value is not None)
@@ -253,7 +266,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
     left = [param.path for param in info.searched if param.path in params and not param.is_searched(params)]
     unsearched = {path: params.pop(path) for path in left}
     return TrialRow(
-        number=int(tags[Tag.TRIAL_NUMBER]),
+        number=number,
         state=_enum(TrialState, tags.get(Tag.TRIAL_STATE, ""), run.run_id),
         reason=tags.get(Tag.TRIAL_REASON, ""),
         run_id=run.run_id,
@@ -268,7 +281,15 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         epochs=run.epochs or None,
         worker=tags.get(Tag.TRIAL_WORKER, ""),
         unsearched=unsearched,
+        would_prune_at=_whole(tags.get(Tag.TRIAL_WOULD_PRUNE_AT)),
+        device=tags.get(Tag.USED_DEVICE, ""),
+        threads=_whole(tags.get(Tag.USED_THREADS)),
+        confirms=None if info.confirms is None else info.confirms.original(number),
     )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _health(tags: Mapping[str, str]) -> dict[str, str] | None:

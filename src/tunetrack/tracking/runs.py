@@ -78,6 +78,8 @@ class StudyRun:
                 Tag.PARENT: self.run_id,
                 Tag.SOURCE_NAME: "tunetrack",
             }
+            if self.info.confirms is not None:
+                tags[Tag.TRIAL_CONFIRMS] = str(self.info.confirms.original(number))
             self.writer.submit(
                 OpenTrial(run, name, tags, now(), existing),
                 Log(
@@ -145,10 +147,16 @@ class StudyRun:
         """
         return self.writer.flush(timeout)
 
-    def describe(self, markdown: str) -> None:
-        """Queue a description of the study as it now stands; `markdown` is the outcome so far, in words."""
+    def describe(self, markdown: str, report: bool = False) -> None:
+        """Queue a description of the study as it now stands.
+
+        Args:
+            markdown: the outcome so far, in words.
+            report: whether the report is, or will be, among the run's files.
+        """
         with self.writer.on_callers_account():
-            self.writer.submit(Log(self._run, tags={Tag.NOTE: describe_study(self.info, markdown, self._links())}))
+            note = describe_study(self.info, markdown, self._links(report))
+            self.writer.submit(Log(self._run, tags={Tag.NOTE: note}))
 
     def rank_params(self, important: Sequence[str]) -> None:
         """Queue the saved view once more, with the searched parameters in another order.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tunetrack.errors import TrackingError
+from tunetrack.spec.confirm import Confirms
 from tunetrack.tracking.names import FROM_TEST_IMAGES, File, Tag, objective_metric
 from tunetrack.tracking.values import ParamValue
 
@@ -86,6 +87,7 @@ class StudyInfo:
         changes: of the study file since the study began, in words.
         important: paths of searched parameters, the most important first; empty as long as nothing is known.
         weight_statistics: whether its trials log the summary metrics of weight statistics.
+        confirms: the study whose best configurations this one trains again; its run is the parent of this one's.
     """
 
     name: str
@@ -97,6 +99,7 @@ class StudyInfo:
     changes: tuple[str, ...] = ()
     important: tuple[str, ...] = ()
     weight_statistics: bool = False
+    confirms: Confirms | None = None
 
     @property
     def identity(self) -> str:
@@ -131,6 +134,12 @@ def info_tags(info: StudyInfo) -> dict[str, str]:
     further: dict[str, str] = {Tag.VALIDATION: FROM_TEST_IMAGES} if info.validates_on_test_images else {}
     if info.weight_statistics:
         further[Tag.STUDY_WEIGHTS] = "true"
+    if info.confirms is not None:
+        further |= {
+            Tag.PARENT: info.confirms.run,
+            Tag.STUDY_CONFIRMS: info.confirms.run,
+            Tag.STUDY_REPLICATES: info.confirms.model_dump_json(),
+        }
     return {
         **further,
         **important_tags(info),
@@ -165,6 +174,7 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
         stored = json.loads(tags[Tag.STUDY_SEARCHED])
         searched = tuple(SearchedParam(**{**param, "where": tuple(param.get("where", ()))}) for param in stored)
         objectives = tuple(Objective(**goal) for goal in json.loads(tags[Tag.STUDY_OBJECTIVES]))
+        replicates = tags.get(Tag.STUDY_REPLICATES)
         from_test = tags.get(Tag.VALIDATION) == FROM_TEST_IMAGES
         return StudyInfo(
             tags[Tag.STUDY_NAME],
@@ -175,8 +185,9 @@ def info_from_tags(tags: Mapping[str, str], run_id: str) -> StudyInfo:
             from_test,
             important=tuple(json.loads(tags.get(Tag.STUDY_IMPORTANT, "[]"))),
             weight_statistics=Tag.STUDY_WEIGHTS in tags,
+            confirms=Confirms.model_validate_json(replicates) if replicates else None,
         )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise TrackingError(
             f"run {run_id} is not a study of tunetrack, or its tags were changed: {type(error).__name__}: {error}"
         ) from error

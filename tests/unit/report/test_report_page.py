@@ -69,9 +69,10 @@ def test_the_outcome_in_words() -> None:
     page = check(render_report(study(trials), history({}), Context("", 100, 400, {})))
 
     assert "4 trials searched 1 parameter for the highest validation/accuracy" in page.words
-    assert "trial 1 is the best with 0.9 ± 0.0300" in page.words
-    assert "1 of 2 other finished trials lies within it: it cannot be told apart" in page.words
-    assert "Test accuracy of trial 1, not used to choose it: 0.8000 ± 0.0200 (400 images)" in page.words
+    assert "trial 1 is the best with 0.9 (95 % interval 0.826 to 0.945)" in page.words
+    assert "one training seed's accuracy on 100 validation images" in page.words
+    assert "By these images 1 of 2 other finished trials cannot be told apart from it" in page.words
+    assert "Test accuracy of trial 1, not used to choose it: 0.8000 (95 % interval 0.758 to 0.836, 400" in page.words
     assert "the loss became NaN" in page.words
     assert "3 trials finished; at least 10 are needed" in page.words
 

@@ -263,6 +263,7 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
             'model.head.0: must be a plain value here (given: {"width": 1})',
         ),
         # contradictions
+        ({"pruner": {"control": 0.1}}, "pruner: control needs a pruner: name one, or take control away"),
         (
             {"objective": TWO, "pruner": {"name": "median"}},
             'pruner.name: pruning needs a single objective; use none (given: "median")',

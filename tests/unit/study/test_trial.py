@@ -173,3 +173,13 @@ def test_data_sets_are_read_once_and_few_are_kept() -> None:
     for seed in range(1, KEPT + 1):
         sets.get(config(data__seed=seed))
     assert sets.get(config()) is not first
+
+
+def test_a_trial_of_the_control_sample_goes_on_and_notes_when_it_would_have_ended(data: training.ResidentData) -> None:
+    watch = TrialWatch(lambda record, *_: record.epoch >= 2, control=True)
+    result = run_trial(config(trainer__epochs=4), OBJECTIVES, data, watch)
+    assert (result.outcome.state, result.outcome.would_prune_at) == (TrialState.COMPLETE, 2)
+    assert result.outcome.values is not None
+    assert len(result.records) == 4
+    unmoved = run_trial(config(trainer__epochs=1), OBJECTIVES, data, TrialWatch(control=True))
+    assert unmoved.outcome.would_prune_at is None

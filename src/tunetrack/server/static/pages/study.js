@@ -12,9 +12,11 @@ import { front } from "./study/front.js";
 import { history } from "./study/history.js";
 import { importance, interactions } from "./study/matters.js";
 import { Model } from "./study/model.js";
+import { review } from "./study/review.js";
 import { contour, section, slices } from "./study/slices.js";
 import { costs, timeline } from "./study/times.js";
 import { top } from "./study/top.js";
+import { winner } from "./study/winner.js";
 
 const REST = 120; // ms without a brush step after which the other figures follow
 
@@ -131,10 +133,11 @@ class StudyPage {
   }
 
   _build() {
+    const sure = { winner: winner(hidden(this.body, "The winner"), this), review: review(hidden(this.body, "Review")) };
     const tools = h("div", { class: "page-bar", role: "region", "aria-label": "what the figures show" });
     this.body.append(tools);
     const wide = section(this.body, "How the search went", "stack");
-    const parts = { bar: bar(tools, this), history: history(wide, this), brushing: brushing(wide, this) };
+    const parts = { ...sure, bar: bar(tools, this), history: history(wide, this), brushing: brushing(wide, this) };
     const matters = section(this.body, "What matters");
     Object.assign(parts, { importance: importance(matters, this), interactions: interactions(matters, this) });
     if (this.payload.study.objectives.length > 1) parts.front = front(section(this.body, "Trade-offs", "stack"), this);
@@ -146,6 +149,13 @@ class StudyPage {
     Object.assign(parts, { timeline: timeline(time, this), costs: costs(time, this) });
     return parts;
   }
+}
+
+/** A section that shows itself once it has something to say. */
+function hidden(host, words) {
+  const found = h("section", { hidden: true }, h("h2", {}, words));
+  host.append(found);
+  return found;
 }
 
 /** The address without brushes, which have their own way to the figures. */
