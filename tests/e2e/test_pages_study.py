@@ -31,8 +31,10 @@ FIGURES = (
     "Parameters that act together",
     "Two parameters together",
     "Learning curves",
+    "From the median trial to the best",
     "Workers over time",
     "Where the time went",
+    "What the last bit cost",
 )
 Params = dict[int, dict[str, Any]]
 

@@ -19,6 +19,7 @@ from tunetrack.report.views.columns import columns, searched_params
 from tunetrack.report.views.insights import Insights, insights
 from tunetrack.report.views.links import study_links
 from tunetrack.report.views.plain import finite, history_payload, milliseconds
+from tunetrack.report.views.understanding import accounts_payload, understanding_payload
 from tunetrack.report.words import (
     certainty_words,
     cost_words,
@@ -84,7 +85,8 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "importance": _importance(known),
         "interactions": _interactions(known),
         "budget": _budget(states, facts.document),
-        "cost": _cost(table, states),
+        "understanding": understanding_payload(table, known.understanding),
+        "cost": _cost(table, states) | accounts_payload(table),
         "history_metrics": list(facts.history_metrics),
         "curves": history_payload(table, history, [curve_metric(table)]),
     }

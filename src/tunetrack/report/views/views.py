@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from tunetrack.report.curves import curve_metric, curve_trials
+from tunetrack.report.understanding.pruning import audited_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.images import answers, compare_images, sprite
@@ -45,7 +46,7 @@ class Views:
     def __init__(self, reader: StudyReader) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
-        self._insights = KnownInsights()
+        self._insights = KnownInsights(self._audited_curves)
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
@@ -151,6 +152,10 @@ class Views:
         history = self._reader.history([*best, *trained][:1])
         found = set(history[history["step"] > 0]["metric"])
         return (*(name for name in COMPARED_CURVES if name in found), *sorted(found.difference(COMPARED_CURVES)))
+
+    def _audited_curves(self, table: StudyTable) -> pd.DataFrame:
+        """Of the trials whose early values are compared with their last."""
+        return self._reader.history([trial.run_id for trial in audited_trials(table)], [curve_metric(table)])
 
     def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
         """Their epochs; step 0 holds final numbers."""
