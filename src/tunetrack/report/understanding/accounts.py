@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,17 +154,15 @@ def _reach(table: StudyTable) -> tuple[ReachRow, ...]:
     known = [value for value in values.values() if value is not None]
     if len(goals) > 1 or not known:
         return ()
-    maximize = goals[0].maximize
-    best = max(known) if maximize else min(known)
+    best = max(known) if goals[0].maximize else min(known)
     unit = 1.0 if goals[0].metric.endswith("accuracy") else abs(best)
+    spent = list(itertools.accumulate(seconds_of(one) or 0.0 for one in ended))
     total, found = sum(seconds_of(one) or 0.0 for one in table.trials), []
-    for share in _WITHIN:
-        spent = 0.0
-        for one in ended:
-            spent += seconds_of(one) or 0.0
+    for within in (share * unit for share in _WITHIN):
+        for one, seconds in zip(ended, spent, strict=True):
             value = values.get(one.number)
-            if value is not None and abs(best - value) <= share * unit * (1 + 1e-9):
-                found.append(ReachRow(share * unit, one.number, spent, max(0.0, total - spent)))
+            if value is not None and abs(best - value) <= within * (1 + 1e-9):
+                found.append(ReachRow(within, one.number, seconds, max(0.0, total - seconds)))
                 break
     return tuple(found)
 

@@ -21,7 +21,7 @@ export function accounts(host) {
         { key: "trials", head: "trials", numeric: true, cell: (row) => row.trials.toLocaleString("en") },
         { key: "seconds", head: "device time", numeric: true, cell: (row) => duration(row.seconds) },
         { key: "share", head: "share", numeric: true, cell: (row) => percent(cost.device_seconds > 0 ? row.seconds / cost.device_seconds : null) },
-        { key: "energy", head: "energy, estimated", numeric: true, cell: (row) => energy(row.kwh) },
+        { key: "energy", head: "energy, est.", numeric: true, cell: (row) => energy(row.kwh) },
       ];
       table.update({ columns, rows: cost.rows });
     },
@@ -43,7 +43,7 @@ export function reach(host, page) {
       const { reach: found, reach_words: words, device_seconds: whole } = model.payload.cost;
       chart.note = words ? `Device time of all trials that had ended when the first one was as near to the best. ${words}` : "";
       const bars = found.map((row) => ({
-        key: row.trial, name: row.name, value: row.seconds, text: `${duration(row.seconds)}${whole > 0 ? ` (${percent(row.seconds / whole)})` : ""}, trial ${row.trial}`,
+        key: row.trial, name: row.name, value: row.seconds, text: `${duration(row.seconds)}${whole > 0 ? ` (${percent(row.seconds / whole)})` : ""}`,
         lines: [row.name, `trial ${row.trial}, after ${duration(row.seconds)}`, `${duration(row.after)} came after it`],
       }));
       chart.update({ bars, found, least: whole });
