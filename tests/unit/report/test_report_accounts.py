@@ -86,6 +86,17 @@ def test_power_is_assumed_by_device_only_where_that_is_known() -> None:
     assert any("No energy is estimated" in said for said in words.accounts_words(unknown, accounts_info(unknown)))
 
 
+@pytest.mark.parametrize(("tag", "watts"), [("60", 60.0), ("0", None), ("-5", None), ("much", None), ("nan", None)])
+def test_whoever_knows_the_power_says_it_on_the_run(tag: str, watts: float | None) -> None:
+    table = study([spent(0, 0.9, 3600.0), spent(1, 0.9, 1800.0, device="")])
+    table = replace(table, study=replace(table.study, tags={"tunetrack.watts": tag}))
+    info = accounts_info(table)
+    assert info.watts == watts
+    assert info.kwh == (None if watts is None else pytest.approx(0.09))
+    said = " ".join(words.accounts_words(table, info))
+    assert ("if 60 W are drawn while a trial trains, as the tag tunetrack.watts says" in said) == (watts is not None)
+
+
 def test_workers_that_waited_are_said() -> None:
     trials = [
         replace(spent(number, 0.9, 60.0, worker="node:1"), start=START + timedelta(minutes=2 * number),

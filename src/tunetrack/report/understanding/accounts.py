@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,24 @@ from tunetrack.report.values import score, seconds_of
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
-__all__ = ["WATTS", "WATTS_SOURCE", "AccountRow", "AccountsInfo", "ReachRow", "accounts_info", "watts_of"]
+__all__ = [
+    "WATTS",
+    "WATTS_SOURCE",
+    "WATTS_TAG",
+    "AccountRow",
+    "AccountsInfo",
+    "ReachRow",
+    "accounts_info",
+    "given_watts",
+    "watts_of",
+]
 
 #: Power that is assumed while a trial trains, watts: of a CPU thread, which is taken for a core, and of a GPU.
 WATTS = {"cpu": 12.0, "cuda": 200.0}
 #: Where the two come from: its table of processors has these means.
 WATTS_SOURCE = "Lannelongue, Grealey & Inouye 2021, Green Algorithms, doi:10.1002/advs.202100707"
+#: Tag by which whoever knows better says on a study's run how many watts are drawn while one trial trains.
+WATTS_TAG = "tunetrack.watts"
 
 #: Distances from the best: of an accuracy as a fraction, of any other objective as a share of the best.
 _WITHIN = (0.05, 0.01, 0.005, 0.001, 0.0)
@@ -70,6 +83,7 @@ class AccountsInfo:
         kwh: estimated energy of all trials; None where some device has no assumed power.
         devices: device seconds by what trials were trained on, such as ``2 threads of a CPU``.
         reach: from far to near; empty for several objectives, and where nothing finished.
+        watts: what `WATTS_TAG` says; None where it is not there, or no number above 0.
         workers: processes that have trained, as far as that was logged.
         open: seconds for which the workers' first and last moments stand apart, summed; None where they are not known.
     """
@@ -80,6 +94,7 @@ class AccountsInfo:
     kwh: float | None
     devices: tuple[tuple[str, float], ...]
     reach: tuple[ReachRow, ...]
+    watts: float | None
     workers: int
     open: float | None
 
@@ -89,8 +104,24 @@ class AccountsInfo:
         return None if not self.open else 1.0 - self.seconds / self.open
 
 
-def watts_of(trial: TrialRow) -> float | None:
-    """The power that is assumed while this trial trains, watts; None where its device is not known."""
+def given_watts(table: StudyTable) -> float | None:
+    """What the study's tag says, watts; None where it says nothing, or no number above 0."""
+    try:
+        given = float(table.study.tags.get(WATTS_TAG, ""))
+    except ValueError:
+        return None
+    return given if math.isfinite(given) and given > 0 else None
+
+
+def watts_of(trial: TrialRow, given: float | None = None) -> float | None:
+    """The power that is assumed while this trial trains, watts; None where its device is not known.
+
+    Args:
+        trial: any.
+        given: what the study's tag says; it counts for all devices.
+    """
+    if given is not None:
+        return given
     if trial.device == "cpu":
         return None if trial.threads is None else WATTS["cpu"] * trial.threads
     return WATTS.get(trial.device)
@@ -102,13 +133,13 @@ def accounts_info(table: StudyTable) -> AccountsInfo:
     Args:
         table: the study, finished or not.
     """
-    rows = []
+    rows, watts = [], given_watts(table)
     for state in TrialState:
         own = [trial for trial in table.trials if trial.state is state]
         if own:
             costs = [seconds_of(trial) for trial in own]
             spent = sum(cost or 0.0 for cost in costs)
-            rows.append(AccountRow(state, len(own), spent, _energy(own), costs.count(None)))
+            rows.append(AccountRow(state, len(own), spent, _energy(own, watts), costs.count(None)))
     devices: dict[str, float] = {}
     for trial in table.trials:
         if cost := seconds_of(trial):
@@ -120,19 +151,20 @@ def accounts_info(table: StudyTable) -> AccountsInfo:
         tuple(rows),
         sum(row.seconds for row in rows),
         None if end is None else max(0.0, (end - table.study.start).total_seconds()),
-        _energy(table.trials),
+        _energy(table.trials, watts),
         tuple(sorted(devices.items(), key=lambda one: -one[1])),
         _reach(table),
+        watts,
         workers,
         opened,
     )
 
 
-def _energy(trials: Sequence[TrialRow]) -> float | None:
+def _energy(trials: Sequence[TrialRow], given: float | None) -> float | None:
     """Kilowatt hours: seconds times the assumed power. A trial that has cost nothing needs none."""
     total = 0.0
     for trial in trials:
-        seconds, watts = seconds_of(trial) or 0.0, watts_of(trial)
+        seconds, watts = seconds_of(trial) or 0.0, watts_of(trial, given)
         if watts is None and trial.metrics.get("train_seconds"):
             return None
         total += seconds * (watts or 0.0)

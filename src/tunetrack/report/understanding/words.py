@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunetrack.report.savings import savings_info
-from tunetrack.report.understanding.accounts import WATTS, WATTS_SOURCE, AccountsInfo, ReachRow
+from tunetrack.report.understanding.accounts import WATTS, WATTS_SOURCE, WATTS_TAG, AccountsInfo, ReachRow
 from tunetrack.report.understanding.effects import EffectsInfo
 from tunetrack.report.understanding.path import Change, PathInfo
 from tunetrack.report.understanding.pruning import ControlInfo, PruningInfo
@@ -132,9 +132,12 @@ def accounts_words(table: StudyTable, info: AccountsInfo) -> list[str]:
     found = [f"Trials held a device for {duration(info.seconds)}{wall}{_by_device(info)}."]
     if info.kwh is not None and info.kwh > 0:
         cpu, gpu = (f"{WATTS[kind]:.0f} W" for kind in ("cpu", "cuda"))
+        power = f"a CPU thread takes {cpu} and a GPU {gpu} ({WATTS_SOURCE})"
+        if info.watts is not None:
+            power = f"{info.watts:g} W are drawn while a trial trains, as the tag {WATTS_TAG} says"
         found.append(
-            f"About {energy_text(info.kwh)}, if a CPU thread takes {cpu} and a GPU {gpu} ({WATTS_SOURCE}); nothing was "
-            "measured, and memory, cooling and waiting are not counted."
+            f"About {energy_text(info.kwh)}, if {power}; nothing was measured, and memory, cooling and waiting are not "
+            "counted."
         )
     elif info.seconds:
         found.append("No energy is estimated: on which device some trials were trained was not logged.")
