@@ -73,13 +73,14 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
     sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
     limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
     limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
+    control = [f"control={head.pruner.control:g}"] if head.pruner.control else []
     return {
         "name": spec.name,
         "objectives": [
             {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"} for o in spec.objectives
         ],
         "sampler": sampler,
-        "pruner": " ".join([str(head.pruner.name), *_options(head.pruner)]),
+        "pruner": " ".join([str(head.pruner.name), *_options(head.pruner), *control]),
         "budget": ", ".join(limits),
         "combinations": spec.space.size,
         "parameters": [

@@ -21,6 +21,7 @@ from tunetrack.report.views.evidence import evidence_payload
 from tunetrack.report.views.insights import Insights, insights
 from tunetrack.report.views.links import study_links
 from tunetrack.report.views.plain import finite, history_payload, milliseconds
+from tunetrack.report.views.understanding import accounts_payload, understanding_payload
 from tunetrack.report.words import cost_words, duration, measured_words, outcome_words, plural, protocol_words
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyRow, StudyTable
@@ -80,7 +81,8 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "importance": _importance(known),
         "interactions": _interactions(known),
         "budget": _budget(states, facts.document),
-        "cost": _cost(table, states),
+        "understanding": understanding_payload(table, known.understanding),
+        "cost": _cost(table, states) | accounts_payload(table),
         "history_metrics": list(facts.history_metrics),
         "curves": history_payload(table, history, [curve_metric(table)]),
         **evidence_payload(table, facts.evidence),
