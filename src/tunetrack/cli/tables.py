@@ -76,8 +76,12 @@ def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
         console.print(_ranking(result, top, console.width))
         console.print()
     console.print(_states(result))
+    if result.constraints:
+        console.print(f"{result.constraints_in_words()}.", highlight=False)
     for line in _certainty(result):
         console.print(line)
+    if result.stopped:
+        console.print(f"Ended, since {result.stopped}.", highlight=False)
     console.print()
     _next_steps(console, result, place)
 

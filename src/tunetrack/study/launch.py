@@ -18,7 +18,7 @@ from tunetrack.study.alone import alone
 from tunetrack.study.best import crown, log_look, weights_are_kept
 from tunetrack.study.bulletin import Bulletin, Ranking
 from tunetrack.study.data import ResidentSets
-from tunetrack.study.outcome import in_words, read_result
+from tunetrack.study.outcome import ended_by, in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend, send_leftovers
@@ -197,6 +197,8 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
         kept.get("mlflow_run_id", wanted.run_id),
         kept.get("mlflow_experiment_id"),
     )
+    if kept.get("stopped"):
+        ledger.set_attribute("stopped", "")  # its budget or its rules may be others now
     ledger.set_attribute("state", INTERRUPTED)  # what it is, should this process end without a word
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
@@ -259,11 +261,12 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
     ledger, run = worker.ledger, worker.run
     _agree(worker, store, place)
     clear_leftovers(place, ledger)
+    ledger.set_attribute("stopped", ended_by(ledger))
     result = read_result(ledger, store, place)
     bulletin.rank(result)
     best = result.best
     if best is None:
-        run.finish(StudyState.FAILED, in_words(result), report=report)
+        run.finish(StudyState.FAILED, in_words(result), report=report, stopped=result.stopped)
         _settle(worker, place)
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
@@ -283,7 +286,7 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
             log_look(look, best, store, run)
         ledger.set_attribute("crowned", best.number)
         result = read_result(ledger, store, place)
-    run.finish(StudyState.COMPLETE, in_words(result), best.number, report)
+    run.finish(StudyState.COMPLETE, in_words(result), best.number, report, result.stopped)
     _settle(worker, place)
     return result
 

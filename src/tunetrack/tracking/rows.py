@@ -84,6 +84,7 @@ class TrialRow:
         worker: who ran it; empty where that was not logged.
         unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
             decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
+        violates: the constraints of the study that it breaks, in words; such a trial is never the best.
     """
 
     number: int
@@ -101,6 +102,7 @@ class TrialRow:
     epochs: int | None = None
     worker: str = ""
     unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
+    violates: str = ""
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -268,6 +270,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         epochs=run.epochs or None,
         worker=tags.get(Tag.TRIAL_WORKER, ""),
         unsearched=unsearched,
+        violates=tags.get(Tag.TRIAL_VIOLATES, ""),
     )
 
 

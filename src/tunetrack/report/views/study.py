@@ -139,7 +139,7 @@ def _front(table: StudyTable) -> list[int]:
     places, points = [], []
     for index, trial in enumerate(table.trials):
         values = [score(trial, objective) for objective in range(len(goals))]
-        if trial.state is TrialState.COMPLETE and None not in values:
+        if trial.state is TrialState.COMPLETE and None not in values and not trial.violates:
             places.append(index)
             points.append([value or 0.0 for value in values])
     return [places[index] for index in pareto_front(points, [goal.maximize for goal in goals])]
