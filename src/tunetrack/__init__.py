@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tunetrack.api.crews import Workers
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
+    from tunetrack.api.race import race_samplers
     from tunetrack.api.reading import StudyResult, load_study
     from tunetrack.api.studies import resume_study, run_study, train
 
@@ -25,6 +26,7 @@ __all__ = [
     "list_studies",
     "load_study",
     "optuna_objective",
+    "race_samplers",
     "resume_study",
     "run_study",
     "train",
@@ -38,6 +40,7 @@ _MODULES = {
     "list_studies": "tunetrack.api.listing",
     "load_study": "tunetrack.api.reading",
     "optuna_objective": "tunetrack.api.objectives",
+    "race_samplers": "tunetrack.api.race",
     "resume_study": "tunetrack.api.studies",
     "run_study": "tunetrack.api.studies",
     "train": "tunetrack.api.studies",

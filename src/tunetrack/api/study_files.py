@@ -73,6 +73,8 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
     sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
     limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
     limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
+    limits += [f"{head.budget.device_seconds:g} s on devices"] if head.budget.device_seconds else []
+    stop = [f"{key} {value}" for key, value in head.stop if value not in (None, False)]
     return {
         "name": spec.name,
         "objectives": [
@@ -81,6 +83,8 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
         "sampler": sampler,
         "pruner": " ".join([str(head.pruner.name), *_options(head.pruner)]),
         "budget": ", ".join(limits),
+        "constraints": list(map(str, spec.constraints)),
+        "stop": ", ".join(stop),
         "combinations": spec.space.size,
         "parameters": [
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}

@@ -12,6 +12,7 @@ import click
 
 from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.race import race
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -305,6 +306,7 @@ def serve(host: str, port: int, home: Path, tracking_uri: str | None, **rest: An
 COMMANDS = (
     run,
     resume,
+    race,
     worker,
     mark_killed,
     train,

@@ -90,10 +90,12 @@ class Views:
     Attributes:
         files: makes files for the study's run, from that run's id, when the runs are complete; None: none.
         ranking: orders the searched parameters by importance.
+        crowned: whether the best trial gets a model and a look at the test images.
     """
 
     files: Callable[[TrackingStore, str], Mapping[str, bytes]] | None = None
     ranking: Ranking = lambda table: ()
+    crowned: bool = True
 
 
 def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResult:
@@ -138,7 +140,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
                 begin_anew(wanted.place, ledger, store, run)
             with bulletin:
                 _search(worker, wanted)
-            result = _finish(worker, store, wanted.place, bulletin, report=views.files is not None)
+            result = _finish(worker, store, wanted.place, bulletin, views)
             if views.files is not None:
                 run.log_files(views.files(store, run.run_id))
                 _settle(worker, wanted.place)
@@ -257,8 +259,8 @@ def _job(ledger: Ledger, place: Place, plan: CrewPlan) -> WorkerJob:
     return WorkerJob(ledger.name, place.ledger, place.tracking, home, threads=plan.threads, gpus=plan.gpus)
 
 
-def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, report: bool) -> StudyResult:
-    ledger, run = worker.ledger, worker.run
+def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, views: Views) -> StudyResult:
+    ledger, run, report = worker.ledger, worker.run, views.files is not None
     _agree(worker, store, place)
     clear_leftovers(place, ledger)
     ledger.set_attribute("stopped", ended_by(ledger))
@@ -271,7 +273,9 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
     # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
-    if not weights_are_kept(best, store, run):
+    if not views.crowned:
+        pass
+    elif not weights_are_kept(best, store, run):
         worker.progress.note(
             f"the weights of the best trial, {best.number}, were lost with the machine that had them, so it has no "
             "model and no test accuracy; `tunetrack train` trains its configuration once more"

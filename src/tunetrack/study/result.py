@@ -218,8 +218,8 @@ class StudyResult:
         untrained = sum(bool(trial.record.violates) and trial.values is None for trial in self.trials)
         broken = [f"{untrained} untrained"] if untrained else []
         broken += [f"{trained} trained, which count out"] if trained else []
-        limits = " and ".join(self.constraints)
-        return f"Constraint {limits}: broken by {' and '.join(broken) if broken else 'no trial'}"
+        said = f"Constraint{'s' if len(self.constraints) > 1 else ''} {' and '.join(self.constraints)}"
+        return f"{said}: broken by {' and '.join(broken) if broken else 'no trial'}"
 
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""

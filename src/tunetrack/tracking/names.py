@@ -39,6 +39,7 @@ class Tag:
     STUDY_WEIGHTS: Final = "study.weight_statistics"
     STUDY_BEST_TRIAL: Final = "study.best_trial"
     STUDY_STOPPED: Final = "study.stopped"
+    RACE_NAME: Final = "race.name"
     TRIAL_KEY: Final = "trial.key"
     TRIAL_NUMBER: Final = "trial.number"
     TRIAL_STATE: Final = "trial.state"
@@ -92,6 +93,7 @@ class RunKind(enum.StrEnum):
 
     STUDY = "study"
     TRIAL = "trial"
+    RACE = "race"
 
 
 class StudyState(enum.StrEnum):

@@ -172,7 +172,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
             'must be a section with keys such as name, lr, weight_decay; did you mean {name: adam}? (given: "adam")',
         ),
         # budget
-        ("budget", {}, "needs trials, seconds or both"),
+        ("budget", {}, "needs trials, seconds or device_seconds"),
         ("budget.trials", 0, "must be at least 1 (given: 0)"),
         ("budget.seconds", 0, "must be greater than 0 (given: 0)"),
         # objective
