@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunetrack import training
 from tunetrack.api.finished import finished_study
 from tunetrack.api.reports import written
 from tunetrack.api.study_files import load_study_file, override_paths
@@ -17,6 +18,7 @@ from tunetrack.report.parts import page_html
 from tunetrack.report.race import RaceInfo, RaceRun, in_words, race_info, race_page, table_rows
 from tunetrack.spec import StudySpec
 from tunetrack.spec.loading import Source
+from tunetrack.study.data import ResidentSets
 from tunetrack.study.launch import Launch, Views, launch
 from tunetrack.study.place import Place
 from tunetrack.tracking import connect
@@ -90,9 +92,11 @@ def run_race(
     names = _names(spec, samplers, seeds)
     arms = [(sampler, seed, _arm(spec, *names[sampler], seed)) for seed in range(seeds) for sampler in names]
     place.make()
+    if any(not _begun(place, arm) for _, _, arm in arms):
+        _warm_up(spec)
     runs, run_ids = [], []
     for sampler, seed, arm in arms:
-        begun = place.has_ledger and arm.name in list_studies(place.ledger)
+        begun = _begun(place, arm)
         if not begun or finished_study(arm.name, place, arm) is None:
             wanted = Launch(place, f"{spec.name}-race", resume=begun, name=arm.name if begun else None)
             launch(arm, wanted, Views(crowned=False))
@@ -145,9 +149,19 @@ def _arm(spec: StudySpec, engine: str, name: str, seed: int) -> StudySpec:
     """
     own = spec.head.sampler
     options = own.options if (own.engine, own.name) == (engine, name) else {}
-    document = {key: value for key, value in spec.document.items() if key not in ("stop", "reference")}
+    document = {key: value for key, value in spec.document.items() if key not in ("stop", "reference", "confirm")}
     sampler = {"engine": engine, "name": name, **options, "seed": seed}
     return load_study_file({**document, "name": f"{spec.name}-race-{engine}-{name}-{seed}", "sampler": sampler})
+
+
+def _begun(place: Place, arm: StudySpec) -> bool:
+    return place.has_ledger and arm.name in list_studies(place.ledger)
+
+
+def _warm_up(spec: StudySpec) -> None:
+    """Trains an epoch that nobody keeps: what libraries compile at their first use would be the first sampler's time."""
+    config = spec.first_config()
+    next(iter(training.fit(config, ResidentSets().get(config))), None)
 
 
 def _run(ledger: Ledger, sampler: str, seed: int) -> RaceRun:

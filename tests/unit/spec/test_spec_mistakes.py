@@ -232,7 +232,7 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
             {"objective": {"metric": "validation/acuracy"}},
             "objective.metric: must be one of validation/accuracy, validation/loss, train/accuracy, train/loss, "
             "best/validation/accuracy, best/validation/loss, model/parameters, model/flops, "
-            "model/memory_mb, train_seconds; "
+            "model/memory_mb, model/latency_ms, train_seconds; "
             'did you mean validation/accuracy? (given: "validation/acuracy")',
         ),
         (

@@ -60,8 +60,21 @@ def in_words(info: RaceInfo) -> str:
     if apart:
         words += f" It is ahead of {_listed(apart)}."
     if close:
-        words += f" It cannot be told apart from {_listed(close)} by {plural(leader.seeds, 'seed')}."
-    return words
+        words += f" It cannot be told apart from {_listed(close)} with {plural(leader.seeds, 'seed')}."
+    return " ".join([words, *_twins(info)])
+
+
+def _twins(info: RaceInfo) -> list[str]:
+    """Which samplers have found the very same values: they had not begun to learn."""
+    groups: dict[tuple[tuple[int, tuple[float | None, ...]], ...], list[str]] = {}
+    for arm in info.arms:
+        found = tuple((run.seed, run.values) for run in info.runs if run.sampler == arm.sampler)
+        groups.setdefault(found, []).append(arm.sampler)
+    return [
+        f"{_listed(names)} found the same values in every trial: with so few trials they all drew at random."
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def table_rows(info: RaceInfo) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -82,7 +95,7 @@ def _row(arm: Arm) -> tuple[str, ...]:
         _range((low, high) if low is not None and high is not None else None),
         _value(arm.area),
         _range(arm.area_interval),
-        _value(arm.behind),
+        "–" if arm.behind is None else f"{arm.behind:.3g}",
         _range(arm.behind_interval),
         duration(arm.seconds),
     )
@@ -94,9 +107,9 @@ def _method(info: RaceInfo) -> tuple[str, ...]:
         "Every run is a study of its own with the same budget, space, data, trainer and trainer seed; the sampler's "
         "seed differs.",
         f"Area under the curve: mean of the best value so far over the number of trials{start}.",
-        "Behind the first: difference of the mean areas. Where its interval holds 0, the seeds cannot tell the two apart.",
-        "Intervals: percentile bootstrap over the seeds (Efron & Tibshirani 1993), too narrow with fewer than about ten "
-        "seeds.",
+        "Behind the first: difference of the mean areas. Where its interval holds 0, the two cannot be told apart.",
+        "Intervals: percentile bootstrap over the seeds (Efron & Tibshirani 1993), too narrow with fewer than about "
+        "ten seeds.",
         "Pruned, failed and infeasible trials, and those that break a constraint, take their turn and have no value.",
     )
 
@@ -149,7 +162,7 @@ def _value(value: float | None) -> str:
 
 
 def _range(ends: tuple[float, float] | None) -> str:
-    return "–" if ends is None else f"{ends[0]:.4g} … {ends[1]:.4g}"
+    return "–" if ends is None else f"{ends[0]:.3g} … {ends[1]:.3g}"
 
 
 def _listed(names: list[str]) -> str:
