@@ -159,7 +159,7 @@ def _begun(place: Place, arm: StudySpec) -> bool:
 
 
 def _warm_up(spec: StudySpec) -> None:
-    """Trains an epoch that nobody keeps: what libraries compile at their first use would be the first sampler's time."""
+    """Trains an epoch that nobody keeps: what is compiled at first use would be the first sampler's time."""
     config = spec.first_config()
     next(iter(training.fit(config, ResidentSets().get(config))), None)
 

@@ -79,6 +79,7 @@ def _outcome(source: PageSource, certainty: CertaintyInfo, info: ReferenceInfo |
         words.headline(table_, certainty),
         words.certainty_words(table_, certainty),
         words.measured_words(certainty, board, source.study.images.get("test")),
+        words.ending_words(table_),
     ]
     sentences = [line(fact) for fact in facts if fact]
     return section("Outcome", bullets([*sentences, *(comparison_words(info) if info else [])]))

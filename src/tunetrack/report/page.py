@@ -80,6 +80,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
         words.certainty_words(table, certainty),
         words.measured_words(certainty, board, context.test_images),
         words.protocol_words(table),
+        words.ending_words(table),
         words.cost_words(states_info(table)),
     ]
     inner = "\n".join(html.paragraph(fact) for fact in facts if fact)

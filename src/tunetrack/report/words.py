@@ -11,7 +11,16 @@ from tunetrack.spec.records import TrialState
 from tunetrack.spec.words import duration
 from tunetrack.tracking.queries import StudyTable
 
-__all__ = ["certainty_words", "cost_words", "duration", "headline", "measured_words", "plural", "protocol_words"]
+__all__ = [
+    "certainty_words",
+    "cost_words",
+    "duration",
+    "ending_words",
+    "headline",
+    "measured_words",
+    "plural",
+    "protocol_words",
+]
 
 
 def headline(table: StudyTable, info: CertaintyInfo) -> str:
@@ -78,6 +87,20 @@ def protocol_words(table: StudyTable) -> str:
     if not table.study.info.validates_on_test_images:
         return ""
     return "The validation images were drawn from the official test set (data.faithful)."
+
+
+def ending_words(table: StudyTable) -> str:
+    """Which trials break a constraint, and why the study gets no further one; empty where there is nothing to say."""
+    broken = [trial for trial in table.trials if trial.violates]
+    limits = dict.fromkeys(text.rpartition(" (")[0] for trial in broken for text in trial.violates.split("; "))
+    trained = sum(trial.state.has_value for trial in broken)
+    parts = []
+    if broken:
+        counts = f"{plural(len(broken) - trained, 'trial')} untrained, {plural(trained, 'trained one')} left out"
+        parts.append(f"Broken constraints ({' and '.join(limits)}): {counts} of the ranking.")
+    if stopped := table.study.tags.get("study.stopped"):
+        parts.append(f"The study ended, since {stopped}.")
+    return " ".join(parts)
 
 
 def cost_words(info: StatesInfo) -> str:

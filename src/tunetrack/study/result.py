@@ -217,7 +217,7 @@ class StudyResult:
         trained = sum(bool(trial.record.violates) and trial.values is not None for trial in self.trials)
         untrained = sum(bool(trial.record.violates) and trial.values is None for trial in self.trials)
         broken = [f"{untrained} untrained"] if untrained else []
-        broken += [f"{trained} trained, which count out"] if trained else []
+        broken += [f"{trained} trained, which cannot be the best"] if trained else []
         said = f"Constraint{'s' if len(self.constraints) > 1 else ''} {' and '.join(self.constraints)}"
         return f"{said}: broken by {' and '.join(broken) if broken else 'no trial'}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,8 @@ class Arm:
         area: mean over the seeds of the area under the curve; None where there is none.
         area_interval: bootstrap interval of that mean; None with fewer than two seeds.
         behind: how much smaller (for a minimised objective larger) the area is than the first arm's, at least 0.
-        behind_interval: bootstrap interval of that; None for the first arm, and with fewer than two seeds.
+        behind_interval: interval of that, by Welch's t for all such differences together (Bonferroni); None for the
+            first arm, and with fewer than two seeds.
         seconds: median over the seeds of what all trials took.
     """
 
@@ -85,9 +86,9 @@ class Arm:
     final: tuple[float, float, float] | None
     area: float | None
     area_interval: tuple[float, float] | None
-    behind: float | None
-    behind_interval: tuple[float, float] | None
     seconds: float
+    behind: float | None = None
+    behind_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def race_info(name: str, objective: tuple[str, bool], runs: Sequence[RaceRun]) -
     """Compares samplers.
 
     The area under a curve is the mean of the best value so far over the number of trials, from `first` on: what the
-    search would have had in hand on average, had it been stopped anywhere. Intervals are percentile bootstraps over the
-    seeds; few seeds make them too narrow.
+    search would have had in hand on average, had it been stopped anywhere. Its interval is a percentile bootstrap over
+    the seeds, which few seeds make too narrow; so who is ahead is decided by Welch's t.
 
     Args:
         name: of the race.
@@ -140,34 +141,40 @@ def race_info(name: str, objective: tuple[str, bool], runs: Sequence[RaceRun]) -
         areas[sampler] = own[:, (first or 1) - 1 :].mean(axis=1)
     order = sorted(areas, key=lambda one: -areas[one].mean() if maximize else areas[one].mean()) if first else areas
     leader = next(iter(order))
+    level = 1.0 - (1.0 - LEVEL) / max(1, len(areas) - 1)
     arms = []
     for sampler in order:
         own_runs = [run for run in runs if run.sampler == sampler]
         lead = areas[leader] if sampler != leader else None
-        arms.append(_arm(own_runs, trials, maximize, (areas[sampler], lead) if first else None))
+        arm = _arm(own_runs, trials, maximize, areas[sampler] if first else None)
+        arms.append(arm if lead is None or not first else _compared(arm, areas[sampler], lead, (maximize, level)))
     return RaceInfo(name, metric, maximize, trials, first, tuple(arms), tuple(runs))
 
 
-def _arm(
-    runs: Sequence[RaceRun],
-    trials: int,
-    maximize: bool,
-    areas: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None,
-) -> Arm:
+def _arm(runs: Sequence[RaceRun], trials: int, maximize: bool, areas: NDArray[np.float64] | None) -> Arm:
     curves = np.stack([run.best_so_far(trials, maximize) for run in runs])
     by_trial = _band(np.arange(1.0, trials + 1), curves)
-    area = interval = behind = behind_interval = None
-    if areas is not None:
-        own, lead = areas
-        area, interval = float(own.mean()), _interval((own,), lambda one, axis: one.mean(axis=axis))
-        if lead is not None:
-            sign = 1.0 if maximize else -1.0
-            behind = float(sign * (lead.mean() - own.mean()))
-            behind_interval = _interval((lead, own), lambda a, b, axis: sign * (a.mean(axis=axis) - b.mean(axis=axis)))
-    final = (by_trial.median[-1], by_trial.low[-1], by_trial.high[-1]) if by_trial.at else None
-    spent = float(np.median([sum(run.seconds) for run in runs]))
-    by_seconds = _by_seconds(runs, curves)
-    return Arm(runs[0].sampler, len(runs), by_trial, by_seconds, final, area, interval, behind, behind_interval, spent)
+    return Arm(
+        runs[0].sampler,
+        len(runs),
+        by_trial,
+        _by_seconds(runs, curves),
+        (by_trial.median[-1], by_trial.low[-1], by_trial.high[-1]) if by_trial.at else None,
+        None if areas is None else float(areas.mean()),
+        None if areas is None or len(areas) < 2 else _bootstrap(areas),
+        seconds=float(np.median([sum(run.seconds) for run in runs])),
+    )
+
+
+def _compared(arm: Arm, own: NDArray[np.float64], lead: NDArray[np.float64], how: tuple[bool, float]) -> Arm:
+    """The arm with its distance to the first one; `how`: whether larger is better, and the confidence."""
+    maximize, level = how
+    better, worse = (lead, own) if maximize else (own, lead)
+    behind, interval = float(better.mean() - worse.mean()), None
+    if min(len(own), len(lead)) > 1 and own.std() + lead.std() > 0:
+        found = stats.ttest_ind(better, worse, equal_var=False).confidence_interval(level)
+        interval = (float(found.low), float(found.high))
+    return replace(arm, behind=behind, behind_interval=interval)
 
 
 def _by_seconds(runs: Sequence[RaceRun], curves: NDArray[np.float64]) -> Band:
@@ -190,10 +197,8 @@ def _band(at: NDArray[np.float64], curves: NDArray[np.float64]) -> Band:
     return Band(*(tuple(map(float, values)) for values in (at[known], median, low, high)))
 
 
-def _interval(samples: tuple[NDArray[np.float64], ...], statistic: Any) -> tuple[float, float] | None:
-    if any(len(sample) < 2 for sample in samples):
-        return None
+def _bootstrap(areas: NDArray[np.float64]) -> tuple[float, float]:
     found = stats.bootstrap(
-        samples, statistic, confidence_level=LEVEL, n_resamples=RESAMPLES, method="percentile", rng=0
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+        (areas,), np.mean, confidence_level=LEVEL, n_resamples=RESAMPLES, method="percentile", rng=0
+    ).confidence_interval
+    return float(found.low), float(found.high)

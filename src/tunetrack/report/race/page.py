@@ -55,8 +55,8 @@ def in_words(info: RaceInfo) -> str:
         return words
     if leader.seeds < 2:
         return f"{words} One seed tells nothing of how much of that is luck."
-    close = [arm.sampler for arm in others if arm.behind_interval is not None and arm.behind_interval[0] <= 0.0]
-    apart = [arm.sampler for arm in others if arm.sampler not in close]
+    apart = [arm.sampler for arm in others if arm.behind_interval is not None and arm.behind_interval[0] > 0.0]
+    close = [arm.sampler for arm in others if arm.sampler not in apart]
     if apart:
         words += f" It is ahead of {_listed(apart)}."
     if close:
@@ -81,7 +81,7 @@ def table_rows(info: RaceInfo) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Titles and rows of the table of samplers, the best area first."""
     heads = (
         "sampler", "seeds", f"best after {info.trials}", "10 % to 90 %", "area under the curve", "95 % interval",
-        "behind the first", "95 % interval", "time",
+        "behind the first", "95 %, all together", "time",
     )  # fmt: skip
     return heads, [_row(arm) for arm in info.arms]
 
@@ -107,9 +107,9 @@ def _method(info: RaceInfo) -> tuple[str, ...]:
         "Every run is a study of its own with the same budget, space, data, trainer and trainer seed; the sampler's "
         "seed differs.",
         f"Area under the curve: mean of the best value so far over the number of trials{start}.",
-        "Behind the first: difference of the mean areas. Where its interval holds 0, the two cannot be told apart.",
-        "Intervals: percentile bootstrap over the seeds (Efron & Tibshirani 1993), too narrow with fewer than about "
-        "ten seeds.",
+        "Its interval: percentile bootstrap over the seeds (Efron & Tibshirani 1993), too narrow with few seeds.",
+        "Behind the first: difference of the mean areas, with an interval by Welch's t that holds for all of them "
+        "together (Bonferroni). Where it holds 0, the two cannot be told apart.",
         "Pruned, failed and infeasible trials, and those that break a constraint, take their turn and have no value.",
     )
 

@@ -23,6 +23,7 @@ from tunetrack.report.words import (
     certainty_words,
     cost_words,
     duration,
+    ending_words,
     headline,
     measured_words,
     plural,
@@ -126,6 +127,7 @@ def _headline(table: StudyTable, certainty: CertaintyInfo, states: StatesInfo, f
         certainty_words(table, certainty),
         measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
         protocol_words(table),
+        ending_words(table),
         cost_words(states),
     )
     return [sentence for sentence in sentences if sentence]

@@ -63,7 +63,7 @@ function places(model, by) {
 /** The best value so far in the order of the x axis; what counts are results, whether their state is shown or not. */
 function best(model, at) {
   const line = [];
-  const order = model.indices.filter((index) => model.results[index] !== null && at[index] !== null).sort((one, other) => at[one] - at[other]);
+  const order = model.indices.filter((index) => model.results[index] !== null && at[index] !== null && !model.trials.violates?.[index]).sort((one, other) => at[one] - at[other]);
   for (const index of order) {
     const value = model.results[index];
     if (!line.length || (model.maximize ? value > line.at(-1)[1] : value < line.at(-1)[1])) line.push([at[index], value]);

@@ -35,6 +35,7 @@ export function outcome({ trial, study }) {
   const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
+    trial.violates && trial.state !== "INFEASIBLE" && h("p", { class: "trouble" }, `Breaks the constraint ${trial.violates}, so it is never the best.`),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
   ];
 }
