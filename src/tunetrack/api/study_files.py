@@ -17,7 +17,12 @@ from tunetrack.spec.study import SEARCHED_SECTIONS
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
 
 #: Keyword of the Python API and option of the command line -> path in the study file.
-SHORT_NAMES = {"trials": "budget.trials", "seconds": "budget.seconds", "data_dir": "data.dir"}
+SHORT_NAMES = {
+    "trials": "budget.trials",
+    "seconds": "budget.seconds",
+    "device_seconds": "budget.device_seconds",
+    "data_dir": "data.dir",
+}
 
 
 def override_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:

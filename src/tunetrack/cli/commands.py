@@ -49,7 +49,7 @@ def _in_parallel(wanted: Launch, given: Mapping[str, Any]) -> Launch:
 
 
 def _budget_and_data(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in ("trials", "seconds", "data_dir")}
+    return {name: given[name] for name in ("trials", "seconds", "device_seconds", "data_dir")}
 
 
 def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
@@ -69,6 +69,7 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None) -> None:
 @options.data_dir
 @options.trials
 @options.seconds
+@options.device_seconds
 @options.in_parallel
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
@@ -101,6 +102,7 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
 @options.data_dir
 @options.trials
 @options.seconds
+@options.device_seconds
 @options.in_parallel
 @options.place
 @click.option("--died", default="", hidden=True, help="How the worker ended that ran the study before.")
@@ -121,7 +123,9 @@ def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: An
         again = Launch(place, run_id=_mlflow_run_id(), resume=True, name=study, died=died)
         _launch(spec, _in_parallel(again, rest), link)
         return
-    click.echo(f"The study {study} is finished, its budget is spent. A larger one: --trials or --seconds.", err=True)
+    why = finished.stopped or "its budget is spent"
+    hint = "A larger budget: --trials, --seconds or --device-seconds."
+    click.echo(f"The study {study} is finished: {why}. {hint}", err=True)
     tables.print_result(finished, place)
 
 

@@ -34,6 +34,7 @@ __all__ = ["race"]
 @options.data_dir
 @options.trials
 @options.seconds
+@options.device_seconds
 @options.overrides
 @options.json_flag
 @options.place
@@ -48,7 +49,7 @@ def race(study: Path, samplers: tuple[str, ...], seeds: int, place: Place, as_js
     from tunetrack.report.race import in_words, table_rows
     from tunetrack.spec import parse_override
 
-    given = {name: rest[name] for name in ("trials", "seconds", "data_dir") if rest[name] is not None}
+    given = {name: rest[name] for name in ("trials", "seconds", "device_seconds", "data_dir") if rest[name] is not None}
     changes = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     spec = load_study_file(study, dict(map(parse_override, rest["overrides"])) | override_paths(changes))
     ended = run_race(spec, samplers, seeds, place, lambda text: click.echo(text, err=True))

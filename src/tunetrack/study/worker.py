@@ -90,8 +90,6 @@ class Worker:
             self._take_back_now_and_then()
             ticket = self.ledger.ask(budget.trials)
             if ticket is None:
-                if budget.trials is None or len(self.ledger.trials()) < budget.trials:
-                    self.progress.note(f"No further trial: {self.ledger.ended_by()}")
                 return
             if isinstance(ticket, Wait):  # those that run elsewhere may be given back, should their worker die
                 self._sleep(pause)

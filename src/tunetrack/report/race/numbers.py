@@ -169,12 +169,22 @@ def _arm(runs: Sequence[RaceRun], trials: int, maximize: bool, areas: NDArray[np
 def _compared(arm: Arm, own: NDArray[np.float64], lead: NDArray[np.float64], how: tuple[bool, float]) -> Arm:
     """The arm with its distance to the first one; `how`: whether larger is better, and the confidence."""
     maximize, level = how
-    better, worse = (lead, own) if maximize else (own, lead)
-    behind, interval = float(better.mean() - worse.mean()), None
-    if min(len(own), len(lead)) > 1 and own.std() + lead.std() > 0:
-        found = stats.ttest_ind(better, worse, equal_var=False).confidence_interval(level)
-        interval = (float(found.low), float(found.high))
+    behind, interval = float((1.0 if maximize else -1.0) * (lead.mean() - own.mean())), None
+    if min(len(own), len(lead)) > 1:
+        reach = _welch_reach(own, lead, level)
+        interval = (behind - reach, behind + reach)
     return replace(arm, behind=behind, behind_interval=interval)
+
+
+def _welch_reach(one: NDArray[np.float64], other: NDArray[np.float64], level: float) -> float:
+    """Half the width of Welch's interval for a difference of two means (Welch 1947, doi:10.1093/biomet/34.1-2.28)."""
+    squares = [float(values.var(ddof=1)) / len(values) for values in (one, other)]
+    total = sum(squares)
+    if total == 0.0:
+        return 0.0
+    shares = zip(squares, (one, other), strict=True)
+    freedom = total**2 / sum(square**2 / (len(values) - 1) for square, values in shares)
+    return float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(total)
 
 
 def _by_seconds(runs: Sequence[RaceRun], curves: NDArray[np.float64]) -> Band:
