@@ -29,6 +29,7 @@ from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
 from tunetrack.ledger.stop_rules import Stopped, StopRules
+from tunetrack.ledger.untrained import seen_by
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
 from tunetrack.spec.study import StudySpec
@@ -63,6 +64,7 @@ class Claims:
         self._study_id = study_id
         self._lag = spec.head.sampler.lag
         self._rules = StopRules(spec)
+        self._seen = seen_by(spec)
         self._leases = patient_leases_of(storage)
         self._board = Board(storage, study_id)
 
@@ -156,7 +158,7 @@ class Claims:
 
     def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
         """The storage for a trial that is held."""
-        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag)
+        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag, self._seen)
 
     def standing(self) -> Standing:
         """How far the study is now."""

@@ -16,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 from tunetrack.ledger.leases import Leases
 from tunetrack.ledger.records import KEY, OUTCOME
+from tunetrack.ledger.untrained import Seen
 
 __all__ = ["LeasedStorage"]
 
@@ -36,7 +37,9 @@ class LeasedStorage:
         trial: FrozenTrial,
         worker: Mapping[str, Any],
         lag: int | None = None,
+        seen: Seen | None = None,
     ) -> None:
+        self._seen = seen
         self._outcome: dict[str, Any] | None = None
         self._at_end: dict[str, Any] = {}
         self._storage, self._leases, self._worker, self._lag = storage, leases, worker, lag
@@ -116,8 +119,13 @@ class LeasedStorage:
         The workers of these died while they were proposed, or their values are of an earlier study file. Nobody can
         learn from them, and brute_force takes them for the end of its tree.
         """
-        found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        found = [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
+        if self._seen is None or not self._proposing:
+            return self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states))
+        found = self._seen(self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy)))
+        return found if states is None else [trial for trial in found if trial.state in states]
+
+    def _visible(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        found = [trial for trial in trials if trial.params or trial.state is not OptunaState.FAIL]
         if self._lag is None:
             return found
         own, below = self._trial.number, self._trial.number - self._lag

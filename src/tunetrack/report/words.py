@@ -96,8 +96,10 @@ def ending_words(table: StudyTable) -> str:
     trained = sum(trial.state.has_value for trial in broken)
     parts = []
     if broken:
-        counts = f"{plural(len(broken) - trained, 'trial')} untrained, {plural(trained, 'trained one')} left out"
-        parts.append(f"Broken constraints ({' and '.join(limits)}): {counts} of the ranking.")
+        untrained = len(broken) - trained
+        counts = [f"{plural(untrained, 'trial')} not trained"] if untrained else []
+        counts += [f"{plural(trained, 'trained trial')} left out of the ranking"] if trained else []
+        parts.append(f"Broken constraints ({' and '.join(limits)}): {', '.join(counts)}.")
     if stopped := table.study.tags.get("study.stopped"):
         parts.append(f"The study ended, since {stopped}.")
     return " ".join(parts)

@@ -86,6 +86,25 @@ def test_samplers_leave_the_region_where_a_constraint_is_broken(sampler: dict[st
     assert told < blind - 0.25
 
 
+@pytest.mark.parametrize("lag", [None, 1])
+def test_gp_learns_of_trials_that_were_not_trained(lag: int | None) -> None:
+    """It sees completed trials alone, and there are none where the limit is broken."""
+    spec = toy_spec(sampler={"name": "gp", "seed": 1, "n_startup_trials": 8, "lag": lag}, constraints=[LIMIT])
+    ledger = Ledger.create(optuna.storages.InMemoryStorage(), spec)
+    broken = []
+    for _ in range(22):
+        ticket = asked(ledger)
+        excess = float(ticket.config["model"]["num_layers"] - 5)
+        broken.append(excess > 0)
+        loss = abs(math.log10(ticket.config["optimizer"]["lr"]) + 3) - excess
+        untrained = TrialOutcome(TrialState.INFEASIBLE, reason="x", constraints={LIMIT: excess}, violates=("x",))
+        ledger.tell(ticket, untrained if broken[-1] else outcome(loss, excess))
+    assert sum(broken[:8]) >= 3
+    assert sum(broken[14:]) <= 1
+    states = {record.state for record in ledger.trials() if record.violates}
+    assert states == {TrialState.INFEASIBLE}, "what is kept is what happened"
+
+
 def test_a_changed_constraint_is_refused_whatever_is_accepted(url: str) -> None:
     ledger = Ledger.create(url, toy_spec(constraints=[LIMIT]))
     changed = load_study({**ledger.spec.document, "constraints": ["train_seconds <= 6"]})
