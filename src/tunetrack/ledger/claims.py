@@ -28,8 +28,11 @@ from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
+from tunetrack.ledger.stop_rules import Stopped, StopRules
+from tunetrack.ledger.untrained import seen_by
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
+from tunetrack.spec.study import StudySpec
 
 __all__ = ["Claims"]
 
@@ -55,11 +58,13 @@ class Claims:
         held: by trial id the trials that this object has taken and neither given back nor ended, with their claims.
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int, lag: int | None = None) -> None:
+    def __init__(self, storage: BaseStorage, study_id: int, spec: StudySpec) -> None:
         self.held: dict[int, tuple[FrozenTrial, dict[str, Any]]] = {}
         self._storage = storage
         self._study_id = study_id
-        self._lag = lag
+        self._lag = spec.head.sampler.lag
+        self._rules = StopRules(spec)
+        self._seen = seen_by(spec)
         self._leases = patient_leases_of(storage)
         self._board = Board(storage, study_id)
 
@@ -112,16 +117,26 @@ class Claims:
     def _below(self, standing: Standing, limit: int | None, space: SearchSpace | None) -> int | None:
         """The number that a new trial must stay below; None: it may have any.
 
-        With a lag, trial n exists where what it may see, the trials before n - lag, has ended and does not cover the
-        space. As an ended trial stays ended, this bound holds whatever others do meanwhile.
+        With a lag, trial n exists where what it may see, the trials before n - lag, has ended, does not cover the space
+        and fulfils no rule that ends the study. As an ended trial stays ended, this bound holds whatever others do
+        meanwhile.
         """
         bounds = [] if limit is None else [limit]
         if self._lag is not None:
             bounds.append(standing.ended_below + self._lag + 1)
         covered = self._covered_by(standing, space)
-        if covered is not None:
-            bounds.append(covered + self._lag + 1 if self._lag is not None else 0)
+        stopped = self.stopped(standing)
+        ends = [end for end in (covered, None if stopped is None else stopped.after) if end is not None]
+        bounds += [end + self._lag + 1 if self._lag is not None else 0 for end in ends]
         return min(bounds, default=None)
+
+    def stopped(self, standing: Standing) -> Stopped | None:
+        """Which rule ends the study by what has ended; with a lag, by trials whose predecessors have all ended."""
+        if not self._rules.any:
+            return None
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        images = self._storage.get_study_user_attrs(self._study_id).get("validation_images")
+        return self._rules.first(trials if self._lag is None else trials[: standing.ended_below], images)
 
     def _covered_by(self, standing: Standing, space: SearchSpace | None) -> int | None:
         """The number of the trial with which every config of a finite space was taken; None: some are left.
@@ -143,7 +158,7 @@ class Claims:
 
     def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
         """The storage for a trial that is held."""
-        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag)
+        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag, self._seen)
 
     def standing(self) -> Standing:
         """How far the study is now."""

@@ -38,7 +38,7 @@ class History:
 
 
 def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], objective: int = 0) -> TrialRecord | None:
-    """The best trial with values by one objective; None where none has values.
+    """The best trial by one objective of those with values that break no constraint; None where there is none.
 
     Of equals the one that is better in the other objectives, in their order, so that no trial beats the best one; then
     the first one.
@@ -48,18 +48,18 @@ def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], obje
     ranked = [
         ([signs[index] * trial.objectives[index] for index in order], trial)
         for trial in trials
-        if trial.objectives is not None
+        if trial.objectives is not None and trial.ranked
     ]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
 def pareto_front(trials: Iterable[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
-    """The trials with values that no other one beats: as good in every objective and better in one."""
+    """Of the trials that break no constraint those that no other beats: as good in all objectives, better in one."""
     signs = [-1.0 if objective.maximize else 1.0 for objective in objectives]
     points = [
         (tuple(sign * value for sign, value in zip(signs, trial.objectives, strict=True)), trial)
         for trial in trials
-        if trial.objectives is not None
+        if trial.objectives is not None and trial.ranked
     ]
     return tuple(trial for point, trial in points if not any(_dominates(other, point) for other, _ in points))
 

@@ -95,6 +95,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
         *rest,
         words.measured_words(certainty, board, context.test_images) if winner is None else "",
         words.protocol_words(table),
+        words.ending_words(table),
         words.cost_words(states_info(table)),
     ]
     inner = "\n".join(html.paragraph(fact) for fact in facts if fact)
