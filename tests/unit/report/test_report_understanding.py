@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from report_samples import ACCURACY, FILTERS, LOSS, LR, OPTIMIZER, SearchedParam
 from scipy import stats
 
 from tunetrack.report.understanding import words
+from tunetrack.report.understanding.accounts import accounts_info
 from tunetrack.report.understanding.effects import Effect, effects_info
 from tunetrack.report.understanding.info import understanding
 from tunetrack.report.understanding.path import Step, path_info
@@ -151,6 +153,19 @@ def test_the_path_is_the_same_for_a_loss_turned_round() -> None:
     assert second.steps is not None
     assert [step.changes for step in first.steps] == [step.changes for step in second.steps]
     assert (first.start, first.end) == (second.start, second.end)
+
+
+def test_trials_that_break_a_constraint_are_learnt_from_but_never_the_best() -> None:
+    table = made(60, hill)
+    ranks = sorted(table.trials, key=lambda one: -(one.values or (0.0,))[0])
+    best = replace(ranks[0], violates="model/parameters <= 9 (10)")
+    some = replace(table, trials=tuple(best if one.number == best.number else one for one in table.trials))
+    assert effects_info(some).effects == effects_info(table).effects
+    assert path_info(some, effects_info(some).surrogate).end == ranks[1].number
+    assert [row.trial for row in accounts_info(some).reach][-1] == ranks[1].number
+    every = replace(table, trials=tuple(replace(one, violates="all") for one in table.trials))
+    assert path_info(every, effects_info(every).surrogate).reason == "every completed trial breaks a constraint"
+    assert accounts_info(every).reach == ()
 
 
 def curved(ends: list[float], early: list[float], goal: Any = ACCURACY) -> tuple[StudyTable, pd.DataFrame]:

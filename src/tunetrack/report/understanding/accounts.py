@@ -182,7 +182,7 @@ def _device(trial: TrialRow) -> str:
 def _reach(table: StudyTable) -> tuple[ReachRow, ...]:
     goals = table.study.info.objectives
     ended = sorted((one for one in table.trials if one.end is not None), key=lambda one: (_end(one), one.number))
-    values = {one.number: score(one) for one in ended if one.state is TrialState.COMPLETE}
+    values = {one.number: score(one) for one in ended if one.state is TrialState.COMPLETE and not one.violates}
     known = [value for value in values.values() if value is not None]
     if len(goals) > 1 or not known:
         return ()

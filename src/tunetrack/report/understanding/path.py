@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunetrack.report.understanding.surrogate import SPREAD, Surrogate, measured_trials
+from tunetrack.report.understanding.surrogate import SPREAD, Surrogate
 from tunetrack.report.values import label, ranked, score
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import ParamValue, SearchedParam, StudyTable
@@ -81,10 +81,10 @@ def path_info(table: StudyTable, model: Surrogate | None, reason: str = "") -> P
     """
     if model is None:
         return PathInfo(None, reason)
-    known = {trial.number for trial in measured_trials(table)}
-    trials = [one for one in ranked(table) if one.state is TrialState.COMPLETE and one.number in known]
-    best = next(one for one in ranked(table) if one.state is TrialState.COMPLETE)
-    middle = trials[len(trials) // 2]
+    trials = [one for one in ranked(table) if one.state is TrialState.COMPLETE and score(one) is not None]
+    if not trials:
+        return PathInfo(None, "every completed trial breaks a constraint")
+    best, middle = trials[0], trials[len(trials) // 2]
     walk = _Walk(model, table, best.params)
     now, steps = dict(middle.params), [walk.step((), middle.params)]
     while options := walk.options(now):

@@ -145,7 +145,8 @@ def _interval(correlation: float, count: int) -> tuple[float, float]:
 
 def _control(table: StudyTable, pruned: int) -> ControlInfo | None:
     sign = 1.0 if table.study.info.objectives[0].maximize else -1.0
-    complete = [one for one in table.trials if one.state is TrialState.COMPLETE and score(one) is not None]
+    ended = (one for one in table.trials if one.state is TrialState.COMPLETE and score(one) is not None)
+    complete = [one for one in ended if not one.violates]  # none that breaks a constraint can be the best
     sample = [one for one in complete if one.would_prune_at is not None]
     others = [sign * (score(one) or 0.0) for one in complete if one.would_prune_at is None]
     if not sample or not others:
