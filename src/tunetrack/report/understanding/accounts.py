@@ -26,7 +26,7 @@ __all__ = [
 
 #: Power that is assumed while a trial trains, watts: of a CPU thread, which is taken for a core, and of a GPU.
 WATTS = {"cpu": 12.0, "cuda": 200.0}
-#: Where the two come from: its table of processors has these means.
+#: Where the two come from: about what a core and a card draw on average in its tables of processors.
 WATTS_SOURCE = "Lannelongue, Grealey & Inouye 2021, Green Algorithms, doi:10.1002/advs.202100707"
 #: Tag by which whoever knows better says on a study's run how many watts are drawn while one trial trains.
 WATTS_TAG = "tunetrack.watts"
