@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from tunetrack.api.review import review_files
 from tunetrack.errors import TunetrackError
 from tunetrack.report import (
     build_document,
@@ -34,12 +35,13 @@ def ranking(table: StudyTable) -> tuple[str, ...]:
 
 
 def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
-    """The report of a study as a file for the study's run.
+    """The report of a study and its review, as files for the study's run.
 
     Raises:
         TrackingError: the tracking store cannot be read.
     """
-    return {File.REPORT: build_single(store, run_id).text.encode()}
+    review = review_files(store, run_id)
+    return {**review, File.REPORT: build_single(store, run_id, files=review).text.encode()}
 
 
 def write_report(name: str, place: Place, output: Path | None = None, form: Form = "html") -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetrack.cli import options
 from tunetrack.cli.link import LinkEnd
+from tunetrack.cli.review import print_found
 
 if TYPE_CHECKING:
     from tunetrack.api.crews import Workers
@@ -47,3 +48,4 @@ def show(wanted: Launch, link: LinkEnd | None, retries: int, run: Callable[[Laun
     with display.progress() as shown, watched(shown, link, retries, place) as progress:
         result = run(replace(wanted, progress=progress, supervised=link is not None))
     tables.print_result(result, wanted.place)
+    print_found(result, wanted.place)

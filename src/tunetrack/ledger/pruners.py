@@ -76,6 +76,9 @@ def _wrapped(where: str, options: Mapping[str, Any]) -> tuple[PrunerConfig | Non
     except ValidationError as error:
         mistakes = problems_in(error, PrunerConfig)
         return None, [Problem(f"{where}.wrapped.{p.path}", p.message, p.given) for p in mistakes]
+    if config.control:
+        message = "belongs to the pruner itself, outside of wrapped"
+        return None, [Problem(f"{where}.wrapped.control", message, str(config.control))]
     return (None, []) if config.name == "none" else (config, [])
 
 

@@ -41,13 +41,17 @@ class Tag:
     STUDY_WINNER: Final = "study.winner"
     STUDY_CONFIRMS: Final = "study.confirms"
     STUDY_REPLICATES: Final = "study.replicates"
+    STUDY_STOPPED: Final = "study.stopped"
+    RACE_NAME: Final = "race.name"
     TRIAL_KEY: Final = "trial.key"
     TRIAL_NUMBER: Final = "trial.number"
     TRIAL_STATE: Final = "trial.state"
     TRIAL_REASON: Final = "trial.reason"
     TRIAL_WORKER: Final = "trial.worker"
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
+    TRIAL_WOULD_PRUNE_AT: Final = "trial.would_prune_at"
     TRIAL_CONFIRMS: Final = "trial.confirms"
+    TRIAL_VIOLATES: Final = "trial.violates"
     LOST: Final = "tracking.lost"
     VALIDATION: Final = "data.validation_images"
     SEED_PREFIX: Final = "seed."
@@ -74,6 +78,7 @@ class File:
 
     STUDY: Final = "study.yaml"
     REPORT: Final = "report.html"
+    REVIEW: Final = "review.json"
     WINNER: Final = "winner.json"
     IMAGES: Final = "validation_images.png"
     IMAGES_LAYOUT: Final = "validation_images.json"
@@ -95,6 +100,7 @@ class RunKind(enum.StrEnum):
 
     STUDY = "study"
     TRIAL = "trial"
+    RACE = "race"
 
 
 class StudyState(enum.StrEnum):

@@ -89,7 +89,11 @@ class TrialRow:
         worker: who ran it; empty where that was not logged.
         unsearched: values at paths that the study searches, but none of this trial's branches does, such as the weight
             decay of 0 of an optimiser that has a default for it. The trial was trained with them; `params` lacks them.
+        would_prune_at: epoch after which the pruner would have ended it; it was run on, being of the control sample.
+        device: kind of device that it was trained on; empty where that was not logged.
+        threads: CPU threads of one of its operations; None where that was not logged.
         confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
+        violates: the constraints of the study that it breaks, in words; such a trial is never the best.
     """
 
     number: int
@@ -107,7 +111,11 @@ class TrialRow:
     epochs: int | None = None
     worker: str = ""
     unsearched: Mapping[str, ParamValue] = field(default_factory=dict)
+    would_prune_at: int | None = None
+    device: str = ""
+    threads: int | None = None
     confirms: int | None = None
+    violates: str = ""
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -275,8 +283,16 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         epochs=run.epochs or None,
         worker=tags.get(Tag.TRIAL_WORKER, ""),
         unsearched=unsearched,
+        would_prune_at=_whole(tags.get(Tag.TRIAL_WOULD_PRUNE_AT)),
+        device=tags.get(Tag.USED_DEVICE, ""),
+        threads=_whole(tags.get(Tag.USED_THREADS)),
         confirms=None if info.confirms is None else info.confirms.original(number),
+        violates=tags.get(Tag.TRIAL_VIOLATES, ""),
     )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _health(tags: Mapping[str, str]) -> dict[str, str] | None:

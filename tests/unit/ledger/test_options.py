@@ -64,6 +64,10 @@ def test_sampler_mistake_is_named(sampler: dict[str, Any], message: str) -> None
             {"name": "patient", "patience": 2, "wrapped": {"name": "median", "n": 1}},
             "pruner.wrapped.n: unknown option",
         ),
+        (
+            {"name": "patient", "patience": 2, "wrapped": {"name": "median", "control": 0.1}},
+            "pruner.wrapped.control: belongs to the pruner itself, outside of wrapped (given: 0.1)",
+        ),
         ({"name": "none", "patience": 2}, "pruner.patience: unknown option; there are no options here"),
         ({"name": "hyperband", "max_resource": "all"}, "pruner: "),
     ],

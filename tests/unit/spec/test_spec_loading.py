@@ -14,6 +14,7 @@ from tunetrack.errors import SpecError
 from tunetrack.spec import load_config, load_study, parse_override
 from tunetrack.spec.domains import CategoricalDomain, FloatDomain, IntDomain
 from tunetrack.spec.loading import read_yaml
+from tunetrack.spec.study import PrunerConfig
 
 BRANCHES = {
     "one_of": [
@@ -282,3 +283,15 @@ def test_options_of_sampler_and_pruner_pass_through() -> None:
 
     assert spec.head.sampler.options == {"n_startup_trials": 5}
     assert spec.head.pruner.options == {"wrapped": {"name": "median"}}
+
+
+def test_the_control_sample_is_a_share_of_all_trials_and_the_same_everywhere() -> None:
+    def drawn(share: float, seed: int = 0) -> set[int]:
+        pruner = PrunerConfig(name="median", control=share)
+        return {number for number in range(2000) if pruner.is_control(seed, number)}
+
+    assert (len(drawn(0.0)), len(drawn(1.0))) == (0, 2000)
+    assert 70 < len(drawn(0.05)) < 130
+    assert drawn(0.05) < drawn(0.2)
+    assert drawn(0.05) != drawn(0.05, seed=1)
+    assert sorted(drawn(0.05))[:3] == [6, 34, 83]  # nobody may draw other trials in a study that is resumed
