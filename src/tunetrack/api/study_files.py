@@ -69,7 +69,7 @@ def load_single(source: Source, overrides: Mapping[str, Any] | None = None) -> S
 
 def describe_study_file(spec: StudySpec) -> dict[str, Any]:
     """What would be searched, as JSON-ready data: objectives, sampler, parameters, combinations, one sample."""
-    head = spec.head
+    head, again = spec.head, spec.head.confirm
     sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
     limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
     limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
@@ -81,6 +81,10 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
         "sampler": sampler,
         "pruner": " ".join([str(head.pruner.name), *_options(head.pruner)]),
         "budget": ", ".join(limits),
+        "points": f"{len(head.points)} proposed first" if head.points else "",
+        "confirm": ""
+        if again is None
+        else f"the best {again.top} on {again.seeds} seeds: {again.top * again.seeds} trials",
         "combinations": spec.space.size,
         "parameters": [
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}
