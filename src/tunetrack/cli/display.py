@@ -102,7 +102,11 @@ class _Display(Progress):
         running = self._remove(number)
         value = outcome.values[0] if outcome.values else None
         objective = self._objectives[0]
-        if value is not None and (self._best is None or (value > self._best) == objective.maximize):
+        if (
+            value is not None
+            and not outcome.violates
+            and (self._best is None or (value > self._best) == objective.maximize)
+        ):
             self._best = value
         status = "" if self._best is None else f"best {metric_text(self._best)}"
         again = outcome.state is TrialState.KILLED
@@ -143,6 +147,7 @@ class _Display(Progress):
         return line
 
     def _marks(self, outcome: TrialOutcome, running: _Running | None) -> list[tuple[str, str]]:
-        """What the health rules have found; without the one that the reason tells anyway."""
+        """Broken constraints, and what the health rules have found; without what the reason tells anyway."""
         found = [] if running is None or outcome.state is TrialState.KILLED else running.found
-        return [(f"  ! {rule}", "yellow") for rule in found if rule != pruning_rule(outcome.reason)]
+        broken = [(f"  ! {text}", "yellow") for text in outcome.violates if outcome.values is not None]
+        return broken + [(f"  ! {rule}", "yellow") for rule in found if rule != pruning_rule(outcome.reason)]

@@ -59,8 +59,12 @@ def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
         console.print()
     print_winner(console, result)
     console.print(_states(result))
+    if result.constraints:
+        console.print(f"{result.constraints_in_words()}.", highlight=False)
     for line in _certainty(result):
         console.print(line)
+    if result.stopped:
+        console.print(f"Ended, since {result.stopped}.", highlight=False)
     console.print()
     _next_steps(console, result, place)
 
@@ -160,8 +164,11 @@ def print_validation(summary: Mapping[str, Any]) -> None:
     console.print(Text.assemble((summary["name"], "bold"), " is valid"))
     goals = ", ".join(f"{goal['direction']} {goal['metric']}" for goal in summary["objectives"])
     console.print(f"  objective     {goals}", highlight=False)
-    for section in ("sampler", "pruner", "budget"):
-        console.print(f"  {section:<13} {summary[section]}", highlight=False)
+    if summary["constraints"]:
+        console.print(f"  constraints   {', '.join(summary['constraints'])}", highlight=False)
+    for section in ("sampler", "pruner", "budget", "stop"):
+        if summary[section]:
+            console.print(f"  {section:<13} {summary[section]}", highlight=False)
     count = summary["combinations"]
     console.print(f"  combinations  {'infinitely many' if count is None else f'{count:,}'}", highlight=False)
     for section in ("points", "confirm"):

@@ -19,6 +19,8 @@ from tunetrack.report.slices import slice_info
 from tunetrack.report.sources import stored_evidence
 from tunetrack.report.states import states_info
 from tunetrack.report.style import to_svg
+from tunetrack.report.understanding.draw import draw_effects
+from tunetrack.report.understanding.effects import effects_info
 from tunetrack.report.values import finished
 from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable, TrackingStore, image_counts, read_history, read_study
@@ -93,6 +95,9 @@ def study_figures(
     importance = importance_info(table)
     if importance.params is not None:
         yield "importance", draw_params.draw_importance(importance.params, importance.trials)
+    effects = effects_info(table)
+    if effects.effects:
+        yield "effects", draw_effects(effects.effects, goals[0].metric)
     states = states_info(table)
     if states.rows:
         yield "states", draw_trials.draw_states(states)

@@ -90,6 +90,7 @@ def _outcome(source: PageSource, certainty: CertaintyInfo, info: ReferenceInfo |
     facts = [
         *words.outcome_words(table_, certainty, winner),
         words.measured_words(certainty, board, source.study.images.get("test")) if winner is None else "",
+        words.ending_words(table_),
     ]
     sentences = [line(fact) for fact in facts if fact]
     return section("Outcome", bullets([*sentences, *(comparison_words(info) if info else [])]))

@@ -22,6 +22,7 @@ from tunetrack.report.leaderboard import LeaderboardInfo, LeaderboardRow, leader
 from tunetrack.report.parts import section_html
 from tunetrack.report.slices import SliceInfo, slice_info
 from tunetrack.report.states import failures_info, states_info
+from tunetrack.report.understanding.sections import accounts_section, understanding_sections
 from tunetrack.report.values import finished, label, number
 from tunetrack.report.winner import half_width
 from tunetrack.spec.winner import Winner
@@ -76,7 +77,9 @@ def render_report(table: StudyTable, history: pd.DataFrame, context: Context | N
         _curves(table, history),
         _slices(table, certainty),
         _importance(table),
+        understanding_sections(table, history),
         _states(table),
+        accounts_section(table),
         _failures(table),
         _again(table, context),
     ]
@@ -93,6 +96,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
         *rest,
         words.measured_words(certainty, board, context.test_images) if winner is None else "",
         words.protocol_words(table),
+        words.ending_words(table),
         words.cost_words(states_info(table)),
     ]
     inner = "\n".join(html.paragraph(fact) for fact in facts if fact)

@@ -19,6 +19,7 @@ from tunetrack.report.markdown_page import PageSource, render_markdown
 from tunetrack.report.page import Context, render_report
 from tunetrack.report.reference import Compared, reference_info
 from tunetrack.report.style import to_svg
+from tunetrack.report.understanding.pruning import audited_trials
 from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.reference import Reference, row_matches
@@ -63,7 +64,7 @@ def build_report(store: TrackingStore, study: str, experiment: str | None = None
         TrackingError: the store failed, or there is no such study, or more than one.
     """
     table = read_study(store, study, experiment)
-    shown = {trial.run_id: None for trial in (*curve_trials(table), *leaderboard_trials(table))}
+    shown = {one.run_id: None for one in (*curve_trials(table), *leaderboard_trials(table), *audited_trials(table))}
     history = read_history(store, list(shown), [curve_metric(table)])
     images = image_counts(store, table.study)
     context = Context(

@@ -17,6 +17,7 @@ __all__ = [
     "certainty_words",
     "cost_words",
     "duration",
+    "ending_words",
     "headline",
     "measured_words",
     "outcome_words",
@@ -107,6 +108,22 @@ def protocol_words(table: StudyTable) -> str:
     if not table.study.info.validates_on_test_images:
         return ""
     return "The validation images were drawn from the official test set (data.faithful)."
+
+
+def ending_words(table: StudyTable) -> str:
+    """Which trials break a constraint, and why the study gets no further one; empty where there is nothing to say."""
+    broken = [trial for trial in table.trials if trial.violates]
+    limits = dict.fromkeys(text.rpartition(" (")[0] for trial in broken for text in trial.violates.split("; "))
+    trained = sum(trial.state.has_value for trial in broken)
+    parts = []
+    if broken:
+        untrained = len(broken) - trained
+        counts = [f"{plural(untrained, 'trial')} not trained"] if untrained else []
+        counts += [f"{plural(trained, 'trained trial')} left out of the ranking"] if trained else []
+        parts.append(f"Broken constraints ({' and '.join(limits)}): {', '.join(counts)}.")
+    if stopped := table.study.tags.get("study.stopped"):
+        parts.append(f"The study ended, since {stopped}.")
+    return " ".join(parts)
 
 
 def cost_words(info: StatesInfo) -> str:

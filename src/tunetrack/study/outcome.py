@@ -15,7 +15,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
 from tunetrack.tracking import TrackingStore, trial_runs
 
-__all__ = ["in_words", "read_result", "so_far_in_words"]
+__all__ = ["ended_by", "in_words", "read_result", "so_far_in_words"]
 
 
 def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> StudyResult:
@@ -56,7 +56,19 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         validates_on_test_images=ledger.spec.validates_on_test_images,
         winner=Winner.from_json(attributes["winner"]) if "winner" in attributes else None,
         confirms=confirms,
+        constraints=tuple(map(str, ledger.spec.constraints)),
+        stopped=attributes.get("stopped", ""),
     )
+
+
+def ended_by(ledger: Ledger) -> str:
+    """Why a study that has come to its end gets no further trial, in words without a full stop.
+
+    Raises:
+        LedgerError: the search state cannot be read.
+    """
+    seconds = ledger.spec.head.budget.seconds
+    return ledger.ended_by() or ("" if seconds is None else f"its {duration(seconds)} are over (budget.seconds)")
 
 
 def in_words(result: StudyResult) -> str:
@@ -64,6 +76,9 @@ def in_words(result: StudyResult) -> str:
     best = result.best
     if best is None or best.value is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
+        if any(trial.values for trial in result.trials):
+            limits = " and ".join(result.constraints)
+            return f"no trial of {result.name} keeps the constraint {limits}; loosen it, or search elsewhere"
         return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
     if result.winner is not None and result.winner_is_current:
         lines = [result.winner.in_words(), result.winner.cost_in_words()]
@@ -76,6 +91,10 @@ def in_words(result: StudyResult) -> str:
         lines.append(f"{result.test_in_words()}.")
     if result.validates_on_test_images:
         lines.append(f"{result.protocol_in_words()}.")
+    if result.constraints:
+        lines.append(f"{result.constraints_in_words()}.")
+    if result.stopped:
+        lines.append(f"Ended, since {result.stopped}.")
     lines.append(f"Trials: {_states_in_words(result, result.counts())}; {_time_in_words(result)} in all.")
     return " ".join(lines)
 

@@ -94,6 +94,7 @@ class StudyTrial:
             "reason": self.record.reason,
             "params": self.params,
             "values": None if self.values is None else list(self.values),
+            "violates": list(self.record.violates),
             "run_id": self.run_id,
             **({} if self.confirms is None else {"confirms": self.confirms}),
         }
@@ -155,6 +156,8 @@ class StudyResult:
             set.
         winner: what the last confirmation has found; None where there was none.
         confirms: what this study confirms; None where it searches itself.
+        constraints: limits that the best trial keeps, in words.
+        stopped: why it gets no further trial, in words; empty while it may.
     """
 
     name: str
@@ -175,10 +178,16 @@ class StudyResult:
         """Whether there is a confirmed winner, and no trial has got a value since."""
         return self.winner is not None and self.winner.searched_trials == len(self.ranked())
 
+    constraints: tuple[str, ...] = ()
+    stopped: str = ""
+
     def ranked(self) -> tuple[StudyTrial, ...]:
-        """The trials that have a value, best first by the first objective; equals by the others, then by number."""
+        """The trials that have a value, best first by the first objective; equals by the others, then by number.
+
+        Those that break a constraint are left out.
+        """
         signs = [-1.0 if objective.maximize else 1.0 for objective in self.objectives]
-        valued = [(trial.values, trial) for trial in self.trials if trial.values]
+        valued = [(trial.values, trial) for trial in self.trials if trial.values and trial.record.ranked]
         return tuple(
             trial for _, trial in sorted(valued, key=lambda pair: [s * v for s, v in zip(signs, pair[0], strict=True)])
         )
@@ -252,6 +261,17 @@ class StudyResult:
             return ""
         return "The validation images were drawn from the official test set (data.faithful)"
 
+    def constraints_in_words(self) -> str:
+        """How many trials broke a constraint, untrained or trained; empty where there is none."""
+        if not self.constraints:
+            return ""
+        trained = sum(bool(trial.record.violates) and trial.values is not None for trial in self.trials)
+        untrained = sum(bool(trial.record.violates) and trial.values is None for trial in self.trials)
+        broken = [f"{untrained} untrained"] if untrained else []
+        broken += [f"{trained} trained, which cannot be the best"] if trained else []
+        said = f"Constraint{'s' if len(self.constraints) > 1 else ''} {' and '.join(self.constraints)}"
+        return f"{said}: broken by {' and '.join(broken) if broken else 'no trial'}"
+
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""
         return dict(Counter(trial.state for trial in self.trials))
@@ -299,6 +319,7 @@ class StudyResult:
                 "state": trial.state.value,
                 **dict(zip(names, trial.values or (), strict=False)),
                 **trial.params,
+                **({"violates": "; ".join(trial.record.violates)} if self.constraints else {}),
                 "run_id": trial.run_id,
             }
             for trial in self.trials
@@ -314,6 +335,8 @@ class StudyResult:
                 {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"}
                 for o in self.objectives
             ],
+            "constraints": list(self.constraints),
+            "stopped": self.stopped,
             "best_trial": None if best is None else best.number,
             "winner": None if self.winner is None else {**self.winner.document(), "current": self.winner_is_current},
             "pareto_front": [trial.number for trial in self.front],

@@ -23,11 +23,13 @@ from tunetrack.tracking.rows import (
     trial_row,
 )
 from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.study_info import SearchedParam
 from tunetrack.tracking.values import ParamValue
 from tunetrack.tracking.weight_table import weight_frame
 
 __all__ = [
     "ParamValue",
+    "SearchedParam",
     "StudyRow",
     "StudyState",
     "StudyTable",

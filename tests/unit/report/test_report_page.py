@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from urllib.parse import unquote
 
 import matplotlib as mpl
@@ -165,3 +166,15 @@ def test_labels_are_moved_apart_in_their_order() -> None:
     assert spread([0.5, 0.1, 0.5], 0.1) == pytest.approx([0.45, 0.1, 0.55])
     assert spread([0.0, 1.0], 0.1) == [0.0, 1.0]
     assert spread([], 0.1) == []
+
+
+def test_what_a_study_teaches_and_has_cost_is_on_the_page() -> None:
+    table, curves = realistic(60)
+    trials = tuple(replace(one, epochs=10, device="cpu", threads=1) for one in table.trials)
+    page = check(render_report(replace(table, trials=trials), curves, CONTEXT))
+    assert {"effects", "path", "pruning", "accounts"} <= set(page.ids)
+    assert any(alt.startswith("Mean validation/accuracy by parameter: optimizer.lr 0.") for alt, _ in page.images)
+    for words in ("the median", "after epoch", "out-of-bag R²", "if a CPU thread takes 12 W", "the best itself"):
+        assert words in page.words
+    few = check(render_report(*realistic(3), CONTEXT))
+    assert "No effects are given: " in few.words

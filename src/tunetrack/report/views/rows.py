@@ -41,6 +41,7 @@ def row(table: StudyTable, trial: TrialRow, every_param: bool = False, images: i
         "worker": trial.worker,
         "duplicate_of": trial.duplicate_of,
         "confirms": trial.confirms,
+        "violates": trial.violates,
         "health": None if trial.health is None else list(trial.health),
         "values": trial_values(trial, len(table.study.info.objectives)),
         "provisional": provisional_value(trial, table.study.info.objectives[0].metric),

@@ -21,7 +21,16 @@ from tunetrack.report.views.evidence import evidence_payload
 from tunetrack.report.views.insights import Insights, insights
 from tunetrack.report.views.links import study_links
 from tunetrack.report.views.plain import finite, history_payload, milliseconds
-from tunetrack.report.words import cost_words, duration, measured_words, outcome_words, plural, protocol_words
+from tunetrack.report.views.understanding import accounts_payload, understanding_payload
+from tunetrack.report.words import (
+    cost_words,
+    duration,
+    ending_words,
+    measured_words,
+    outcome_words,
+    plural,
+    protocol_words,
+)
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyRow, StudyTable
 from tunetrack.tracking.reader import Versioned
@@ -80,7 +89,8 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "importance": _importance(known),
         "interactions": _interactions(known),
         "budget": _budget(states, facts.document),
-        "cost": _cost(table, states),
+        "understanding": understanding_payload(table, known.understanding),
+        "cost": _cost(table, states) | accounts_payload(table),
         "history_metrics": list(facts.history_metrics),
         "curves": history_payload(table, history, [curve_metric(table)]),
         **evidence_payload(table, facts.evidence),
@@ -125,6 +135,7 @@ def _headline(table: StudyTable, certainty: CertaintyInfo, states: StatesInfo, f
         *outcome_words(table, certainty, winner),
         "" if winner else measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
         protocol_words(table),
+        ending_words(table),
         cost_words(states),
     )
     return [sentence for sentence in sentences if sentence]
@@ -138,7 +149,7 @@ def _front(table: StudyTable) -> list[int]:
     places, points = [], []
     for index, trial in enumerate(table.trials):
         values = [score(trial, objective) for objective in range(len(goals))]
-        if trial.state is TrialState.COMPLETE and None not in values:
+        if trial.state is TrialState.COMPLETE and None not in values and not trial.violates:
             places.append(index)
             points.append([value or 0.0 for value in values])
     return [places[index] for index in pareto_front(points, [goal.maximize for goal in goals])]

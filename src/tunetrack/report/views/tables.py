@@ -20,7 +20,7 @@ __all__ = ["compare_csv", "history_csv", "trials_csv"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN = (
     *("number", "state", "reason", "run_id", "name", "start", "end"),
-    *("seconds", "epochs", "worker", "duplicate_of", "confirms"),
+    *("seconds", "epochs", "worker", "duplicate_of", "confirms", "violates"),
 )
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.evidence import Evidence
+from tunetrack.report.understanding.pruning import audited_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
 from tunetrack.report.views.evidence import KnownEvidence
@@ -54,7 +55,7 @@ class Views:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
         self._images: dict[str, Mapping[str, int]] = {}
-        self._insights = KnownInsights()
+        self._insights = KnownInsights(self._audited_curves)
         self._evidence = KnownEvidence(reader, files)
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
@@ -189,6 +190,10 @@ class Views:
         history = self._reader.history([*best, *trained][:1])
         found = set(history[history["step"] > 0]["metric"])
         return (*(name for name in COMPARED_CURVES if name in found), *sorted(found.difference(COMPARED_CURVES)))
+
+    def _audited_curves(self, table: StudyTable) -> pd.DataFrame:
+        """Of the trials whose early values are compared with their last."""
+        return self._reader.history([trial.run_id for trial in audited_trials(table)], [curve_metric(table)])
 
     def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
         """Their epochs; step 0 holds final numbers."""

@@ -37,6 +37,7 @@ export function outcome({ trial, study, replicate_of: original, replicates }) {
   const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
+    trial.violates && trial.state !== "INFEASIBLE" && h("p", { class: "trouble" }, `Breaks the constraint ${trial.violates}, so it is never the best.`),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
     original && h("p", { class: "facts" }, "Replicate of ", elsewhere(original.id, original.trial), " of ", inFile() ? original.study : h("a", { href: target(studyPath(original.id)) }, original.study), `, seed ${original.seed}.`),
     replicates && confirmation(replicates),

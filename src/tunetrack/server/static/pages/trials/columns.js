@@ -30,6 +30,7 @@ export function columnsOf({ columns, rows, confirmed = {} }, study) {
     { key: "start", head: "Started", group: "Trial", usual: false, cell: (row) => whole(moment(row.start)) },
     { key: "health", head: "Weight health", group: "Trial", usual: true, sort: "asc", cell: health },
     { key: "reason", head: "Reason", group: "Trial", usual: false, long: true, sort: "asc", cell: (row) => cell(row.reason || null) },
+    { key: "violates", head: "Breaks", group: "Trial", usual: rows.some((row) => row.violates), long: true, sort: "asc", cell: (row) => cell(row.violates || null) },
     { key: "worker", head: "Worker", group: "Trial", usual: false, sort: "asc", cell: (row) => cell(row.worker || null) },
     { key: "duplicate_of", head: "Same as trial", group: "Trial", usual: false, numeric: true, cell: (row) => cell(row.duplicate_of) },
     { key: "name", head: "Run name", group: "Trial", usual: false, long: true, cell: (row) => cell(row.name) },
