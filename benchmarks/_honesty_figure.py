@@ -16,6 +16,8 @@ RULES = {
     "confirmed 5 x 3": "5 best, 3 seeds each",
     "confirmed 5 x 5": "5 best, 5 seeds each",
     "confirmed 10 x 3": "10 best, 3 seeds each",
+    "smallest near the best, 5 x 5": "5 x 5, smallest near the best",
+    "smallest of the tie, 5 x 5": "5 x 5, smallest of the tie",
 }
 
 
@@ -53,7 +55,7 @@ def _winners(axes: Axes, rules: dict[str, Any]) -> None:
         axes.barh(place, large, height=0.62, color=SERIES[0])
         axes.text(small + 1.5, place, f"{small:.0f}, {large:.0f}", fontsize=8, va="center", color=INK)
     axes.set_yticks(range(len(RULES)), list(RULES.values()))
-    axes.set_ylim(len(RULES) + 0.6, -0.6)  # room for the legend
+    axes.set_ylim(len(RULES) + 1.2, -0.6)  # room for the legend
     axes.set_xlim(0, 100)
     axes.barh([0], [0], color="#c3d9ec", label="truly worse by 0.1 points")
     axes.barh([0], [0], color=SERIES[0], label="by 0.5 points")

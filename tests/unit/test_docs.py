@@ -167,8 +167,11 @@ def test_what_the_honesty_page_promises_was_simulated() -> None:
     for images in (1000, 10_000):
         rules = result[f"rules, {images} images"]["rules"]
         for name, row in rules.items():
+            if name.startswith("smallest") and not name.endswith("5 x 5"):
+                continue
             false = [f"{row[f'worse_by_{loss}_points']:.0f}" for loss in (0.1, 0.5)]
             points = [f"{row['lost_points']:.2f}", f"{row['better_than_plain_points']:+.2f}"]
             words = f"{' | '.join([*false, *points])} | {row['reported_minus_true_points']:+.2f} |"
             assert f"{name.replace('best epoch', 'its best epoch').replace('last', 'its last')} | {words}" in text, name
-        assert rules["confirmed 5 x 5"]["worse_by_0.5_points"] < rules["last epoch"]["worse_by_0.5_points"] / 2
+        for name in ("confirmed 5 x 5", "confirmed 5 x 3"):
+            assert rules[name]["worse_by_0.5_points"] < rules["last epoch"]["worse_by_0.5_points"] / 2
