@@ -19,12 +19,12 @@ from tunetrack.spec.loading import load_study
 from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.winner import Winner
-from tunetrack.tracking.names import File
 from tunetrack.tracking.queries import StudyTable, TrackingStore, TrialRow, study_file
 from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["read_reviewed", "reviewed_table"]
 
+_WINNER, _MODEL, _CONFUSION = "winner.json", "model.json", "confusion_matrix.csv"
 #: Trials of which curves are read: the best, and as many of the pruned and of the others, evenly spread.
 _CURVES = 60
 _METRICS = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
@@ -50,7 +50,7 @@ def read_reviewed(store: TrackingStore, study: str) -> Reviewed:
         counts = reader.image_counts(table.study)
         images = seen.images or counts.get("validation")
         seen = replace(seen, images=images, test_images=counts.get("test"))
-        winner = reader.artifact(table.study.run_id, File.WINNER)
+        winner = reader.artifact(table.study.run_id, _WINNER)
         idle = _idle_parameters(reader, table, seen)
         seen = replace(seen, winner=None if winner is None else Winner.from_json(winner), idle_parameters=idle)
         return replace(seen, answers=_answers(reader, table, seen))
@@ -106,7 +106,7 @@ def _trial(trial: TrialRow) -> ReviewedTrial:
 
 
 def _document(text: str) -> dict[str, Any]:
-    read = read_yaml(text, File.STUDY) if text else None
+    read = read_yaml(text, "study.yaml") if text else None
     return dict(read) if isinstance(read, Mapping) else {}
 
 
@@ -152,7 +152,7 @@ def _idle_parameters(reader: StudyReader, table: StudyTable, seen: Reviewed) -> 
         networks.setdefault(repr((shape.get("model.name"), shape.get("model.residual"))), trial.number)
     found = {}
     for trial_number in list(networks.values())[:_NETWORKS]:
-        content = reader.artifact(_run_of(table, trial_number), File.MODEL)
+        content = reader.artifact(_run_of(table, trial_number), _MODEL)
         if content is not None:
             layers = json.loads(content).get("layers", ())
             found[trial_number] = sum(layer[3] for layer in layers if not layer[2])
@@ -164,7 +164,7 @@ def _answers(reader: StudyReader, table: StudyTable, seen: Reviewed) -> Answers 
         best = seen.best
     except NotJudged:
         return None
-    content = reader.artifact(_run_of(table, best.number), File.CONFUSION_TABLE)
+    content = reader.artifact(_run_of(table, best.number), _CONFUSION)
     if content is None:
         return None
     head, *rows = csv.reader(io.StringIO(content.decode()))
