@@ -1,4 +1,4 @@
-"""Which configuration wins: the smallest of those that are tied, then the fastest, then the best; and why, in words."""
+"""Which configuration wins: the smallest of those near the best, then the fastest, then the best; and why, in words."""
 
 from __future__ import annotations
 
@@ -64,10 +64,13 @@ def winner(
 NOISY = [(0.92, 0.88, 0.91), (0.88, 0.92, 0.90), (0.91, 0.90, 0.88)]
 
 
-def test_the_smallest_of_those_that_are_tied_wins() -> None:
+def test_the_smallest_of_those_near_the_best_wins() -> None:
     found = winner(NOISY)
     assert (found.best, found.chosen) == (2, 0)
-    assert found.reason == "the smallest of 3 that cannot be told apart at 95 %"
+    assert (
+        found.reason
+        == "the smallest of 3 within one standard error of the best, of 3 that cannot be told apart at 95 %"
+    )
     assert [one.trial for one in found.configurations] == [2, 1, 0]  # best mean first
     assert [one.raw for one in found.configurations] == [0.92, 0.91, 0.90]
     assert found.searched_trials == 4
@@ -81,9 +84,19 @@ def test_of_equal_size_one_that_trains_clearly_faster_wins() -> None:
     sizes = (100, 100, 100)
     assert winner(NOISY, sizes, (10.0, 9.0, 8.5)).chosen == 2  # no more than machines differ
     faster = winner(NOISY, sizes, (10.0, 7.0, 8.9))
-    assert (faster.chosen, faster.reason) == (1, "the fastest to train of 3 that cannot be told apart at 95 %")
+    assert (faster.chosen, faster.reason) == (
+        1,
+        "the fastest to train of 3 within one standard error of the best, of 3 that cannot be told apart at 95 %",
+    )
     assert winner(NOISY, sizes, (0.9, 0.1, 0.1)).chosen == 2  # less than a second is no reason
-    assert winner(NOISY, sizes).reason == "the best of 3 that cannot be told apart at 95 %"
+    best = winner(NOISY, sizes).reason
+    assert best == "the best of 3 within one standard error of the best, of 3 that cannot be told apart at 95 %"
+
+
+def test_the_smallest_of_a_tie_does_not_win_where_it_is_farther_off_than_one_standard_error() -> None:
+    found = winner([(0.90, 0.92, 0.94), (0.60, 0.61, 0.59), (0.89, 0.89, 0.93)])
+    assert [one.group for one in found.configurations] == [1, 1, 2]
+    assert (found.chosen, found.reason) == (2, "the best of 2 that cannot be told apart at 95 %")
 
 
 def test_what_is_worse_for_sure_does_not_win_for_being_small() -> None:
