@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from tunetrack.errors import SpecError
 from tunetrack.report.derived import by_epoch
 from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, ReviewedTrial, SearchedRange
 from tunetrack.report.values import number, score
+from tunetrack.report.views.confusion import confusion_payload
 from tunetrack.spec.loading import load_study
 from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
@@ -164,8 +163,5 @@ def _answers(reader: StudyReader, table: StudyTable, seen: Reviewed) -> Answers 
         best = seen.best
     except NotJudged:
         return None
-    content = reader.artifact(_run_of(table, best.number), _CONFUSION)
-    if content is None:
-        return None
-    head, *rows = csv.reader(io.StringIO(content.decode()))
-    return Answers(tuple(head[1:]), tuple(tuple(map(int, row[1:])) for row in rows))
+    told = confusion_payload(reader.artifact(_run_of(table, best.number), _CONFUSION))
+    return None if told is None else Answers(tuple(told["classes"]), tuple(map(tuple, told["counts"])))

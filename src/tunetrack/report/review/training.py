@@ -270,15 +270,16 @@ def _threshold(
     if not paths:
         return None
     path = paths.most_common(1)[0][0]
-    known = [(rate, trial in lost) for trial in tried if (rate := number(trial.params.get(path))) is not None]
-    rates = sorted({rate for rate, _ in known})[1:]
+    gone_ones = {trial.number for trial in lost}
+    known = [(rate, t.number in gone_ones) for t in tried if (rate := number(t.params.get(path))) is not None]
+    known.sort()
+    every, all_lost, below = len(known), sum(gone for _, gone in known), 0
     best: tuple[float, float, int, int, int, int] | None = None
-    for rate in rates:
-        above = [gone for value, gone in known if value >= rate]
-        below = [gone for value, gone in known if value < rate]
-        right = sum(above) + len(below) - sum(below)
-        if best is None or right > best[0]:
-            best = (right, rate, sum(above), len(above), sum(below), len(below))
+    for index, (rate, gone) in enumerate(known):
+        right = (all_lost - below) + (index - below)
+        if index and rate > known[index - 1][0] and (best is None or right > best[0]):
+            best = (right, rate, all_lost - below, every - index, below, index)
+        below += gone
     if best is None or best[2] < 0.5 * best[3] or best[4] > 0.1 * best[5]:
         return None
     return (path, *best[1:])
