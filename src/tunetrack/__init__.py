@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tunetrack.api.listing import list_studies
     from tunetrack.api.objectives import hyperopt_objective, optuna_objective
     from tunetrack.api.promote import promote_study
+    from tunetrack.api.race import race_samplers
     from tunetrack.api.reading import StudyResult, load_study
     from tunetrack.api.studies import resume_study, run_study, train
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_study",
     "optuna_objective",
     "promote_study",
+    "race_samplers",
     "resume_study",
     "run_study",
     "train",
@@ -44,6 +46,7 @@ _MODULES = {
     "load_study": "tunetrack.api.reading",
     "optuna_objective": "tunetrack.api.objectives",
     "promote_study": "tunetrack.api.promote",
+    "race_samplers": "tunetrack.api.race",
     "resume_study": "tunetrack.api.studies",
     "run_study": "tunetrack.api.studies",
     "train": "tunetrack.api.studies",

@@ -132,6 +132,16 @@ def test_any_number_of_workers_runs_the_same_trials(sampler: str, run: StudyRun,
     assert sampler == "qmc" or TrialState.DUPLICATE in states
 
 
+def test_any_number_of_workers_stops_after_the_same_trial(run: StudyRun, tmp_path: Path) -> None:
+    sections = {"sampler": {**SAMPLERS["tpe"], "lag": 4, "seed": 1}, "stop": {"no_improvement": 6}}
+    tables = [
+        table(workers, f"sqlite:///{tmp_path}/stop-{workers}-{len(deaths)}.db", run, sections, deaths)
+        for workers, deaths in ((1, ()), (2, ()), (8, (3,)))
+    ]
+    assert 7 + 4 <= len(tables[0]) < TRIALS
+    assert tables[1] == tables[0] == tables[2]
+
+
 def test_without_a_lag_a_study_in_parallel_is_another_one(run: StudyRun, tmp_path: Path) -> None:
     """What the comparison above can see."""
     sections = {"sampler": {**SAMPLERS["tpe"], "seed": 1}}

@@ -16,7 +16,7 @@ from tunetrack.testing import drive, toy_spec
 def rates(folder: Path, finished: int, together: int, **sampler: Any) -> list[float]:
     """The learning rates of trials that are asked for together, after others have ended, on a logarithmic scale."""
     spec = toy_spec(model={"num_layers": 2}, trainer={"epochs": 3}, sampler=sampler)
-    ledger = Ledger.create(f"sqlite:///{folder}/{len(list(folder.iterdir()))}.db", spec)
+    ledger = Ledger.create(f"sqlite:///{folder}/{len(list(folder.glob('*.db')))}.db", spec)
     drive(ledger, finished)
     tickets = [ledger.ask() for _ in range(together)]
     return [math.log10(ticket.values["optimizer.lr"]) for ticket in tickets if isinstance(ticket, Ticket)]

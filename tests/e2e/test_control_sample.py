@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tunetrack
 from study_support import tiny
+from tunetrack.api.study_files import describe_study_file, load_study_file
 from tunetrack.ledger import Ledger
 from tunetrack.spec import TrialState
 from tunetrack.spec.study import PrunerConfig
@@ -13,6 +14,10 @@ from tunetrack.tracking import connect, read_study
 
 # No accuracy reaches the lower limit, so that the pruner stops whatever it may stop.
 PRUNER = {"name": "threshold", "lower": 1.5, "control": 0.5}
+
+
+def test_a_control_sample_is_shown_with_the_pruner() -> None:
+    assert describe_study_file(load_study_file(tiny(pruner=PRUNER)))["pruner"] == "threshold lower=1.5 control=0.5"
 
 
 def test_the_control_sample_is_drawn_by_seed_and_number_and_recorded(home: Path) -> None:

@@ -31,8 +31,10 @@ FIGURES = (
     "Parameters that act together",
     "Two parameters together",
     "Learning curves",
+    "From the median trial to the best",
     "Workers over time",
     "Where the time went",
+    "What the last bit cost",
 )
 Params = dict[int, dict[str, Any]]
 
@@ -285,3 +287,37 @@ def test_downloads_are_numbers_and_pictures(
     assert sum(each.get("d", "").count("M") for each in lines) >= TRIALS
     assert files["PNG"].read_bytes().startswith(b"\x89PNG")
     assert unquote(files["PNG"].name).endswith("parallel.png")
+
+
+def test_what_a_study_teaches_is_drawn_as_the_data_says(page: Any, server: TrackingServer, study: StudyRun) -> None:
+    page.goto(address(server, study))
+    told = page.request.get(f"{server.base_url}/tunetrack/api/studies/{study.run_id}").json()
+    known = told["understanding"]
+    assert {one["path"] for one in known["effects"]["parameters"]} >= {"optimizer.lr", "optimizer.name"}
+    for one in known["effects"]["parameters"]:
+        picture = drawing(page, f"Effect of {one['path']}")
+        if one["few"]:
+            assert picture.locator(".effect-dot").count() == len(one["at"])
+        else:
+            assert picture.locator(".effect-band").get_attribute("d").count("L") == 2 * len(one["at"]) - 1
+    for sentence in known["effects"]["words"]:
+        assert page.get_by_text(sentence, exact=True).is_visible()
+    steps = known["path"]["steps"]
+    path = drawing(page, "From the median trial to the best")
+    assert (path.locator(".effect-dot").count(), path.locator(".measured").count()) == (len(steps), 2)
+    with page.expect_download() as download:
+        figure(page, "From the median trial to the best").get_by_role("button", name="CSV").click()
+    rows = list(csv.reader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert [float(row[1]) for row in rows[1:]] == pytest.approx([step["value"] for step in steps], rel=1e-5)
+    ranks = known["pruning"]["points"]
+    assert [point["epoch"] for point in ranks] == [1, 2, 3]
+    assert drawing(page, "Do early epochs foretell the end?").locator(".curve").get_attribute("d").count("L") == 2
+    bars = drawing(page, "What the last bit cost").locator("rect.bar")
+    assert bars.count() == len(told["cost"]["reach"]) == 5
+    table = page.get_by_role("table", name="Cost of trials by state")
+    assert table.locator("tbody tr").count() == len(told["cost"]["rows"]) == 3
+    # A click on an effect shows the trials behind it.
+    drawing(page, "Effect of optimizer.lr").click(position={"x": 120, "y": 120})
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.locator("figure.revealed").get_by_role("heading", name="optimizer.lr", exact=True).wait_for()

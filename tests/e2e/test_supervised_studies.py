@@ -92,7 +92,7 @@ def test_resume_of_a_finished_study_changes_nothing(home: Path, tmp_path: Path) 
     before = {run_id: (run.info.end_time, dict(run.data.tags)) for run_id, run in runs_of(home, "tiny").items()}
     again = command("resume", "tiny", "--home", home)
     assert again.returncode == 0, again.stderr
-    assert "The study tiny is finished, its budget is spent" in again.stderr
+    assert "The study tiny is finished: it has its " in again.stderr
     assert "1 trial: ● 1 COMPLETE" in again.stdout
     after = {run_id: (run.info.end_time, dict(run.data.tags)) for run_id, run in runs_of(home, "tiny").items()}
     assert after == before

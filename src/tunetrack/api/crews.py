@@ -14,6 +14,7 @@ from tunetrack.study.outcome import read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.stopping import StopSignals
+from tunetrack.study.tracked import study_info
 from tunetrack.study.workers.crew import CrewPlan
 from tunetrack.study.workers.job import WorkerJob
 from tunetrack.study.workers.join import join
@@ -97,7 +98,8 @@ def join_study(
     place.make()
     shown = progress or Progress()
     result, spec = read_result(ledger, None, place), ledger.spec
-    start = StudyStart(name, spec.objectives, spec.searched_paths, spec.head.budget.trials, 0, result.run_id or "")
+    searched = study_info(spec, name, "").searched
+    start = StudyStart(name, spec.objectives, searched, spec.head.budget.trials, 0, result.run_id or "")
     shown.study_started(start)
     directory = None if data_dir is None else str(data_dir)
     job = WorkerJob(name, place.ledger, place.tracking, place.home.resolve(), directory, threads or 0)

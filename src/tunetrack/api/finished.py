@@ -34,7 +34,8 @@ def finished_study(name: str, place: Place, spec: StudySpec) -> StudyResult | No
     ledger = Ledger.load(place.ledger, name)
     state, states = ledger.attributes().get("state"), [record.state for record in ledger.trials()]
     budget, before = spec.head.budget, ledger.spec.head.budget
-    spent = budget == before or (budget.trials is not None and len(states) >= budget.trials)
+    same = budget == before and spec.head.stop == ledger.spec.head.stop
+    spent = same or (budget.trials is not None and len(states) >= budget.trials)
     if state not in (StudyState.COMPLETE, StudyState.FAILED) or not spent or any(s in OPEN for s in states):
         return None
     result = load_study(name, place)

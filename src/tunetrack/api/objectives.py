@@ -77,7 +77,10 @@ class OptunaObjective(_Objective):
             trial.report(value, step)
             return bool(trial.should_prune())
 
-        return optuna_result(self._driven.run(config, report), len(self.spec.objectives))
+        outcome = self._driven.run(config, report)
+        for constraint, excess in outcome.constraints.items():
+            trial.set_constraint(constraint, excess)
+        return optuna_result(outcome, len(self.spec.objectives))
 
 
 class HyperoptObjective(_Objective):

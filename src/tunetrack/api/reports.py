@@ -41,7 +41,7 @@ def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
         TrackingError: the tracking store cannot be read.
     """
     review = review_files(store, run_id)
-    return {**review, File.REPORT: build_single(store, run_id).text.encode()}
+    return {**review, File.REPORT: build_single(store, run_id, files=review).text.encode()}
 
 
 def write_report(name: str, place: Place, output: Path | None = None, form: Form = "html") -> Path:

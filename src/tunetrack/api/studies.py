@@ -93,8 +93,9 @@ def resume_study(
         ledger: URL of the search state; default: a file in `home`.
         progress: told of every step; default: silent.
         workers: as in `run_study`; they may be others than before.
-        **overrides: ``trials``, ``seconds``, ``budget__retries`` and ``data_dir``; nothing else may change. They stay
-            with the study: the next call needs to give them only to change them again.
+        **overrides: ``trials``, ``seconds``, ``device_seconds``, ``budget__retries``, rules such as
+            ``stop__target``, and ``data_dir``; nothing else may change. They stay with the study: the next call needs
+            to give them only to change them again.
 
     Raises:
         TunetrackError: as `run_study`.

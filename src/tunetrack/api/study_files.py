@@ -17,7 +17,12 @@ from tunetrack.spec.study import SEARCHED_SECTIONS
 __all__ = ["describe_study_file", "load_single", "load_study_file", "override_paths"]
 
 #: Keyword of the Python API and option of the command line -> path in the study file.
-SHORT_NAMES = {"trials": "budget.trials", "seconds": "budget.seconds", "data_dir": "data.dir"}
+SHORT_NAMES = {
+    "trials": "budget.trials",
+    "seconds": "budget.seconds",
+    "device_seconds": "budget.device_seconds",
+    "data_dir": "data.dir",
+}
 
 
 def override_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,14 +78,19 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
     sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
     limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
     limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
+    control = [f"control={head.pruner.control:g}"] if head.pruner.control else []
+    limits += [f"{head.budget.device_seconds:g} s on devices"] if head.budget.device_seconds else []
+    stop = [f"{key} {value}" for key, value in head.stop if value not in (None, False)]
     return {
         "name": spec.name,
         "objectives": [
             {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"} for o in spec.objectives
         ],
         "sampler": sampler,
-        "pruner": " ".join([str(head.pruner.name), *_options(head.pruner)]),
+        "pruner": " ".join([str(head.pruner.name), *_options(head.pruner), *control]),
         "budget": ", ".join(limits),
+        "constraints": list(map(str, spec.constraints)),
+        "stop": ", ".join(stop),
         "combinations": spec.space.size,
         "parameters": [
             {"name": parameter.name, "path": parameter.path, "values": parameter.domain.describe()}

@@ -13,7 +13,8 @@ from tunetrack.cli import given, options
 from tunetrack.cli.confirm import confirm
 from tunetrack.cli.link import LinkEnd
 from tunetrack.cli.promote import promote
-from tunetrack.cli.review import review
+from tunetrack.cli.race import race
+from tunetrack.cli.review import print_found, review
 from tunetrack.cli.supervised import supervised
 from tunetrack.cli.upkeep import doctor, parity
 from tunetrack.cli.worker import worker
@@ -37,7 +38,7 @@ def _collected(overrides: tuple[str, ...], **stated: Any) -> dict[str, Any]:
 
 
 def _budget_and_data(rest: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: rest[name] for name in ("trials", "seconds", "data_dir")}
+    return {name: rest[name] for name in ("trials", "seconds", "device_seconds", "data_dir")}
 
 
 def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None, rest: Mapping[str, Any]) -> None:
@@ -53,6 +54,7 @@ def _launch(spec: StudySpec, wanted: Launch, link: LinkEnd | None, rest: Mapping
 @options.data_dir
 @options.trials
 @options.seconds
+@options.device_seconds
 @options.in_parallel
 @options.overrides
 @click.option("--resume", is_flag=True, help="Go on with the latest study of this name instead of starting a new one.")
@@ -95,6 +97,7 @@ def run(study: Path, overrides: tuple[str, ...], place: Place, link: LinkEnd | N
 @options.data_dir
 @options.trials
 @options.seconds
+@options.device_seconds
 @options.in_parallel
 @options.place
 @click.option("--died", default="", hidden=True, help="How the worker ended that ran the study before.")
@@ -119,8 +122,9 @@ def resume(study: str, died: str, place: Place, link: LinkEnd | None, **rest: An
         again = Launch(place, run_id=given.mlflow_run_id(), resume=True, name=study, died=died)
         _launch(spec, again, link, rest)
         return
-    more = " A larger one: --trials or --seconds." if finished.confirms is None else ""
-    click.echo(f"The study {study} is finished, its budget is spent.{more}", err=True)
+    why = finished.stopped or "its budget is spent"
+    more = " A larger budget: --trials, --seconds or --device-seconds." if finished.confirms is None else ""
+    click.echo(f"The study {study} is finished: {why}.{more}", err=True)
     tables.print_result(finished, place)
 
 
@@ -227,7 +231,11 @@ def show(study: str, top: int, as_json: bool, place: Place) -> None:
     from tunetrack.cli import tables
 
     result = load_study(study, place)
-    tables.print_json(result.document()) if as_json else tables.print_result(result, place, top)
+    if as_json:
+        tables.print_json(result.document())
+        return
+    tables.print_result(result, place, top)
+    print_found(result, place)
 
 
 @click.command()
@@ -307,6 +315,7 @@ COMMANDS = (
     resume,
     confirm,
     promote,
+    race,
     worker,
     mark_killed,
     train,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -16,6 +17,9 @@ from tunetrack.cli.words import STATE_SIGNS, metric_text, params_text
 from tunetrack.spec import EpochRecord, Finding, Objective, TrialConfig, TrialOutcome, TrialState, flatten
 from tunetrack.spec.records import pruning_rule
 from tunetrack.study.progress import Progress, StudyStart
+
+if TYPE_CHECKING:
+    from tunetrack.tracking import SearchedParam
 
 __all__ = ["progress"]
 
@@ -57,7 +61,7 @@ class _Display(Progress):
         self._slots: list[TaskID] = []
         self._taken: dict[int, int] = {}
         self._objectives: tuple[Objective, ...] = ()
-        self._searched: tuple[str, ...] = ()
+        self._searched: tuple[SearchedParam, ...] = ()
         self._best: float | None = None
         self._width = 3
 
@@ -98,7 +102,11 @@ class _Display(Progress):
         running = self._remove(number)
         value = outcome.values[0] if outcome.values else None
         objective = self._objectives[0]
-        if value is not None and (self._best is None or (value > self._best) == objective.maximize):
+        if (
+            value is not None
+            and not outcome.violates
+            and (self._best is None or (value > self._best) == objective.maximize)
+        ):
             self._best = value
         status = "" if self._best is None else f"best {metric_text(self._best)}"
         again = outcome.state is TrialState.KILLED
@@ -130,8 +138,8 @@ class _Display(Progress):
         elif running is None:  # nobody has told how it began: it ran elsewhere
             line = Text.assemble(head, f"  {values}")
         else:
-            flat = flatten(running.config.document(), self._searched)
-            params = params_text({path: flat[path] for path in self._searched if path in flat})
+            flat = flatten(running.config.document(), [param.path for param in self._searched])
+            params = params_text({param.path: flat[param.path] for param in self._searched if param.is_searched(flat)})
             seconds = f"{time.monotonic() - running.began:6.1f} s"
             line = Text.assemble(head, f"  {values}  {seconds}", *marks, "  ", (params, "dim"))
         if self._console.is_terminal:
@@ -139,6 +147,7 @@ class _Display(Progress):
         return line
 
     def _marks(self, outcome: TrialOutcome, running: _Running | None) -> list[tuple[str, str]]:
-        """What the health rules have found; without the one that the reason tells anyway."""
+        """Broken constraints, and what the health rules have found; without what the reason tells anyway."""
         found = [] if running is None or outcome.state is TrialState.KILLED else running.found
-        return [(f"  ! {rule}", "yellow") for rule in found if rule != pruning_rule(outcome.reason)]
+        broken = [(f"  ! {text}", "yellow") for text in outcome.violates if outcome.values is not None]
+        return broken + [(f"  ! {rule}", "yellow") for rule in found if rule != pruning_rule(outcome.reason)]

@@ -17,6 +17,7 @@ __all__ = [
     "RUN_ID",
     "backend_store_uri",
     "data_dir",
+    "device_seconds",
     "figures",
     "home",
     "in_parallel",
@@ -239,6 +240,12 @@ trials: Decorator = click.option(
 )
 seconds: Decorator = click.option(
     "--seconds", type=OptionalNumber(float), default=None, help="Time limit; replaces budget.seconds."
+)
+device_seconds: Decorator = click.option(
+    "--device-seconds",
+    type=OptionalNumber(float),
+    default=None,
+    help="Limit of the training time of all trials together; replaces budget.device_seconds.",
 )
 overrides: Decorator = click.option(
     "--set",

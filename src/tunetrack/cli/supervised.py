@@ -24,6 +24,7 @@ LASTING = (
     "data_dir",
     "trials",
     "seconds",
+    "device_seconds",
     "workers",
     "threads",
     "gpus_per_trial",

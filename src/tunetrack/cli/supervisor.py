@@ -203,7 +203,7 @@ class Supervisor:
         """Takes in what the study tells."""
         for message in link.received():
             if "study" in message:
-                if message["study"] != self._study:  # after its search a study is confirmed by another one
+                if self._study not in ("", message["study"]):  # after its search a study is confirmed by another one
                     self._furthest.clear()
                     self._news = True
                 self._study, self._retries = message["study"], message["retries"]

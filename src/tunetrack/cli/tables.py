@@ -9,16 +9,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from tunetrack.cli.consoles import NOT_THERE, console_of, table_of
 from tunetrack.cli.options import place_options
-from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, value_text
+from tunetrack.cli.winner_tables import print_winner
+from tunetrack.cli.words import STATE_SIGNS, metric_text, short_name, sure_text, value_text
 from tunetrack.errors import masked
 from tunetrack.spec import TrialState
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from tunetrack.api.diagnosis import Finding
     from tunetrack.api.models import ModelDescription
     from tunetrack.api.parity import Parity
@@ -41,31 +44,10 @@ __all__ = [
     "table_of",
 ]
 
-#: Characters a line where standard output is no terminal.
-PIPE_WIDTH = 160
-
-#: Stands for a parameter of a branch that the trial did not take.
-NOT_THERE = "–"
-
 
 def print_json(data: Any) -> None:
     """Any JSON-ready data, indented."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
-
-
-def console_of() -> Console:
-    """Standard output; a file or a pipe has no width of its own and gets enough for one row a trial."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
-
-
-def table_of(*columns: str, **options: Any) -> Table:
-    """An empty table without lines; a column whose name ends in ``>`` stands right."""
-    table = Table(box=None, pad_edge=False, header_style="bold", **options)
-    for column in columns:
-        name, _, align = column.partition(">")
-        table.add_column(name, justify="right" if align or column.endswith(">") else "left", overflow="fold")
-    return table
 
 
 def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
@@ -75,9 +57,14 @@ def print_result(result: StudyResult, place: Place, top: int = 5) -> None:
     if result.best is not None:
         console.print(_ranking(result, top, console.width))
         console.print()
+    print_winner(console, result)
     console.print(_states(result))
+    if result.constraints:
+        console.print(f"{result.constraints_in_words()}.", highlight=False)
     for line in _certainty(result):
         console.print(line)
+    if result.stopped:
+        console.print(f"Ended, since {result.stopped}.", highlight=False)
     console.print()
     _next_steps(console, result, place)
 
@@ -86,9 +73,11 @@ def _ranking(result: StudyResult, top: int, width: int) -> Table:
     """The best trials: one column a parameter where that fits, else all parameters in one column that wraps."""
     objectives = [str(objective.metric) for objective in result.objectives]
     rows = [
-        [str(rank), str(trial.number), *map(metric_text, trial.values or ()), *_params(trial, result.searched)]
+        [str(rank), str(trial.number), *_values(result, trial), *_params(trial, result.searched)]
         for rank, trial in enumerate(result.ranked()[:top], 1)
     ]
+    if result.best is not None and result.interval(result.best) is not None:
+        objectives = [f"{objectives[0]}, 1 seed"]
     header = ["#", "trial", *objectives, *map(short_name, result.searched)]
     if len(objectives) > 1:
         front = {str(trial.number) for trial in result.front}
@@ -106,6 +95,14 @@ def _ranking(result: StudyResult, top: int, width: int) -> Table:
         pairs = zip(header[fixed:], row[fixed:], strict=True)
         table.add_row(*row[:fixed], "  ".join(f"{name}={value}" for name, value in pairs if value != NOT_THERE))
     return table
+
+
+def _values(result: StudyResult, trial: StudyTrial) -> list[str]:
+    """Values of the objectives; of a single accuracy with half of its interval."""
+    interval = result.interval(trial)
+    if interval is not None and trial.value is not None:
+        return [sure_text(trial.value, (interval.high - interval.low) / 2.0)]
+    return [metric_text(value) for value in trial.values or ()]
 
 
 def _params(trial: StudyTrial, searched: Sequence[str]) -> list[str]:
@@ -128,18 +125,18 @@ def _states(result: StudyResult) -> Text:
 
 def _certainty(result: StudyResult) -> list[str]:
     lines = list(filter(None, [result.outdated_in_words()]))
-    error, best = result.standard_error, result.best
+    best = result.best
+    interval = None if best is None else result.interval(best)
     if result.winner is not None and result.winner_is_current:
         lines.append(result.winner.in_words().replace("**", ""))
-        error = None  # that of one seed, of the best of many
+        interval = None  # that of one seed, of the best of many
     if len(result.objectives) > 1 and result.front:
         lines.append(result.front_in_words())
-    if error and best is not None:
-        near = result.within_standard_error()
-        others = "no other trial lies" if near == 0 else f"{near} other trial{'s lie' if near > 1 else ' lies'}"
+    if interval is not None and best is not None:
+        ties = result.ties_in_words()
         lines.append(
-            f"{metric_text(best.value or 0)} ± {error:.4f} (standard error from {result.validation_images:,} "
-            f"validation images); {others} within that of the best."
+            f"{metric_text(best.value or 0)} has the 95 % interval {interval.low:.4f} to {interval.high:.4f} (1 seed x "
+            f"{result.validation_images:,} validation images){'; ' * bool(ties)}{ties}."
         )
     if result.test is not None:
         lines.append(result.test_in_words())
@@ -153,6 +150,8 @@ def _next_steps(console: Console, result: StudyResult, place: Place) -> None:
     served = [masked(part) for part in place_options(replace(place, ledger_url=None))]  # pages need the runs alone
     console.print(f"Look at it   {shlex.join(['tunetrack', 'serve', *served])}", highlight=False)
     console.print(f"All trials   {shlex.join(['tunetrack', 'show', result.name, *options])}", highlight=False)
+    if result.winner is None and result.confirms is None and len(result.objectives) == 1 and len(result.ranked()) > 1:
+        console.print(f"Make sure    {shlex.join(['tunetrack', 'confirm', result.name, *options])}", highlight=False)
     console.print(f"Run id       {result.run_id or 'none'}", highlight=False)
 
 
@@ -162,8 +161,11 @@ def print_validation(summary: Mapping[str, Any]) -> None:
     console.print(Text.assemble((summary["name"], "bold"), " is valid"))
     goals = ", ".join(f"{goal['direction']} {goal['metric']}" for goal in summary["objectives"])
     console.print(f"  objective     {goals}", highlight=False)
-    for section in ("sampler", "pruner", "budget"):
-        console.print(f"  {section:<13} {summary[section]}", highlight=False)
+    if summary["constraints"]:
+        console.print(f"  constraints   {', '.join(summary['constraints'])}", highlight=False)
+    for section in ("sampler", "pruner", "budget", "stop"):
+        if summary[section]:
+            console.print(f"  {section:<13} {summary[section]}", highlight=False)
     count = summary["combinations"]
     console.print(f"  combinations  {'infinitely many' if count is None else f'{count:,}'}", highlight=False)
     if summary["parameters"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tunetrack.cli.tables import NOT_THERE, console_of, table_of
+from tunetrack.cli.consoles import NOT_THERE, console_of, table_of
 from tunetrack.cli.words import metric_text, short_name, value_text
 from tunetrack.report.weights.trials import named_params
 from tunetrack.spec.weight_records import SUMMARY_METRICS

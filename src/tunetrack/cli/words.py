@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from tunetrack.spec import TrialState
 
-__all__ = ["STATE_SIGNS", "metric_text", "params_text", "short_name", "value_text"]
+__all__ = ["STATE_SIGNS", "metric_text", "params_text", "short_name", "sure_text", "value_text"]
 
 #: Sign and colour; the sign alone tells the states apart where there is no colour.
 STATE_SIGNS = {
@@ -26,6 +27,14 @@ def metric_text(value: float) -> str:
     if abs(value) >= 100 and value.is_integer():
         return f"{value:,.0f}"
     return f"{value:.4f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.4g}"
+
+
+def sure_text(value: float, half: float | None) -> str:
+    """A value with half of its interval, both with as many decimals as that makes sense of: ``0.9132 ± 0.0060``."""
+    if half is None or half <= 0.0:
+        return metric_text(value)
+    places = max(0, min(6, 1 - math.floor(math.log10(half))))
+    return f"{value:.{places}f} ± {half:.{places}f}"
 
 
 def value_text(value: Any) -> str:

@@ -32,7 +32,7 @@ class StudyBook:
         self.spec = spec
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(name)
-        self._claims = Claims(storage, self._study_id, spec.head.sampler.lag)
+        self._claims = Claims(storage, self._study_id, spec)
         self._history = History(storage, self._study_id, spec.space)
         self._lock = threading.RLock()
 
@@ -53,6 +53,24 @@ class StudyBook:
         """
         return best_of(self.trials(), self.spec.objectives, objective)
 
+    def ended_by(self) -> str:
+        """Why the study gets no further trial, in words without a full stop; empty where its time alone may end it.
+
+        Raises:
+            LedgerError: the storage cannot be read.
+        """
+        budget, size = self.spec.head.budget, self.spec.space.size
+        with self._working():
+            standing = self._claims.standing()
+            stopped = self._claims.stopped(standing)
+            if stopped is not None:
+                return stopped.reason
+            if budget.trials is not None and standing.count >= budget.trials:
+                return f"it has its {budget.trials:,} trials (budget.trials)"
+            if size is not None and self._claims.nothing_left(None, self.spec.space):
+                return "every combination of the search space has been tried"
+        return ""
+
     def find_duplicate(self, config_key: str, below: int | None = None) -> TrialRecord | None:
         """The first completed trial that was told with this key, before trial number `below`; None: there is none.
 
@@ -60,8 +78,8 @@ class StudyBook:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            found = self._history.completed_with(config_key, self._claims.standing().ended)
-            return found if found is None or below is None or found.number < below else None
+            trial = self._claims.completed_with(config_key)
+            return None if trial is None or (below is not None and trial.number >= below) else self._history.of(trial)
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """Who works on running trials now, in the order of the trials' numbers.

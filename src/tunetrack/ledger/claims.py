@@ -12,7 +12,7 @@ So a trial that is RUNNING always names a worker, and when that one is gone `rec
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +28,11 @@ from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
+from tunetrack.ledger.stop_rules import Stopped, StopRules
+from tunetrack.ledger.untrained import seen_by
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
+from tunetrack.spec.study import StudySpec
 
 __all__ = ["Claims"]
 
@@ -55,11 +58,13 @@ class Claims:
         held: by trial id the trials that this object has taken and neither given back nor ended, with their claims.
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int, lag: int | None = None) -> None:
+    def __init__(self, storage: BaseStorage, study_id: int, spec: StudySpec) -> None:
         self.held: dict[int, tuple[FrozenTrial, dict[str, Any]]] = {}
         self._storage = storage
         self._study_id = study_id
-        self._lag = lag
+        self._lag = spec.head.sampler.lag
+        self._rules = StopRules(spec)
+        self._seen = seen_by(spec)
         self._leases = patient_leases_of(storage)
         self._board = Board(storage, study_id)
 
@@ -112,16 +117,26 @@ class Claims:
     def _below(self, standing: Standing, limit: int | None, space: SearchSpace | None) -> int | None:
         """The number that a new trial must stay below; None: it may have any.
 
-        With a lag, trial n exists where what it may see, the trials before n - lag, has ended and does not cover the
-        space. As an ended trial stays ended, this bound holds whatever others do meanwhile.
+        With a lag, trial n exists where what it may see, the trials before n - lag, has ended, does not cover the space
+        and fulfils no rule that ends the study. As an ended trial stays ended, this bound holds whatever others do
+        meanwhile.
         """
         bounds = [] if limit is None else [limit]
         if self._lag is not None:
             bounds.append(standing.ended_below + self._lag + 1)
         covered = self._covered_by(standing, space)
-        if covered is not None:
-            bounds.append(covered + self._lag + 1 if self._lag is not None else 0)
+        stopped = self.stopped(standing)
+        ends = [end for end in (covered, None if stopped is None else stopped.after) if end is not None]
+        bounds += [end + self._lag + 1 if self._lag is not None else 0 for end in ends]
         return min(bounds, default=None)
+
+    def stopped(self, standing: Standing) -> Stopped | None:
+        """Which rule ends the study by what has ended; with a lag, by trials whose predecessors have all ended."""
+        if not self._rules.any:
+            return None
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        images = self._storage.get_study_user_attrs(self._study_id).get("validation_images")
+        return self._rules.first(trials if self._lag is None else trials[: standing.ended_below], images)
 
     def _covered_by(self, standing: Standing, space: SearchSpace | None) -> int | None:
         """The number of the trial with which every config of a finite space was taken; None: some are left.
@@ -143,7 +158,7 @@ class Claims:
 
     def storage_of(self, trial: FrozenTrial) -> LeasedStorage:
         """The storage for a trial that is held."""
-        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag)
+        return LeasedStorage(self._storage, self._leases, *self.held[trial._trial_id], self._lag, self._seen)
 
     def standing(self) -> Standing:
         """How far the study is now."""
@@ -152,17 +167,19 @@ class Claims:
     def twin_of(self, number: int, key: str) -> TrialState | None:
         """The state of the first unfinished trial before `number` that has this key or has not been proposed yet."""
         standing = self._board.look()
-        earlier = sorted(found for found in (*standing.waiting, *standing.running) if found[0] < number)
-        if not earlier:
-            return None
-        wanted = {trial_number for trial_number, _ in earlier}
-        for trial in self._storage.get_all_trials(
-            self._study_id, deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)
-        ):
+        earlier = [trial_id for place, trial_id in (*standing.waiting, *standing.running) if place < number]
+        for trial in self._board.open_trials(earlier, KEY):
             # Without key and values it is being proposed, or its worker died over that; an old ledger has no keys.
-            if trial.number in wanted and trial.user_attrs.get(KEY, "" if trial.params else key) == key:
+            own = ("" if trial.proposed else key) if trial.attribute is None else trial.attribute
+            if own == key and not trial.state.is_finished():
                 return trial.state
         return None
+
+    def completed_with(self, key: str) -> FrozenTrial | None:
+        """The first trial that was trained to the end and told with this key; None: there is none."""
+        self._board.look()
+        found = self._board.told_with(key)
+        return self._storage.get_trial(found[0]) if found else None
 
     def token_of(self, trial: FrozenTrial) -> str:
         """What tells this claim on a trial that is held from all others."""
@@ -203,12 +220,10 @@ class Claims:
         """
         gone, silent = [], []
         now, heard = self._leases.heartbeats(self._study_id)
-        for trial in self._running():
-            worker = trial.user_attrs.get(WORKER)
-            alive = is_alive(worker) if worker else None
-            if alive is False or (alive is None and other_hosts):
+        for trial, alive in self._doubtful():
+            if alive is False or other_hosts:
                 gone.append(trial)
-            elif alive is None and _is_silent(heard.get(trial._trial_id), now, trial):
+            elif _is_silent(heard.get(trial._trial_id), now, trial):
                 silent.append(_Silent(trial, heard.get(trial._trial_id)))
         if silent:
             # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
@@ -238,6 +253,21 @@ class Claims:
         workers = (trial.user_attrs.get(WORKER) for trial in ended if trial.number in numbers)
         lives = {is_alive(worker) for worker in workers if worker is not None}
         return True in lives or (other_hosts and None in lives)
+
+    def _doubtful(self) -> Iterator[tuple[FrozenTrial, bool | None]]:
+        """The running trials whose worker does not live on this host: whether it is gone, None where nobody can look.
+
+        Whole trials are read for these alone; most of the time, there are none.
+        """
+        running = [trial_id for _, trial_id in self._board.look().running]
+        for found in self._board.open_trials(running, WORKER):
+            alive = is_alive(found.attribute) if found.attribute else None
+            if alive or found.state is not TrialState.RUNNING:
+                continue
+            trial = self._storage.get_trial(found.trial_id)
+            # Somebody else may have taken it since: that worker was not looked at.
+            if trial.state is TrialState.RUNNING and trial.user_attrs.get(WORKER) == found.attribute:
+                yield trial, alive
 
     def _running(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))

@@ -1,14 +1,13 @@
-"""The trials of a study as records: read once when finished, ranked, and found by what they trained."""
+"""The trials of a study as records: read once when finished, and ranked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
 
 from tunetrack.ledger.records import TrialRecord, record_of
-from tunetrack.ledger.rows import KeptTrials
-from tunetrack.spec.records import TrialState
 from tunetrack.spec.space import SearchSpace
 from tunetrack.spec.study import Objective
 
@@ -23,53 +22,23 @@ class History:
         self._study_id = study_id
         self._space = space
         self._finished: dict[int, TrialRecord] = {}
-        self._by_config: dict[str, int] = {}
-        self._heard = 0
 
     def read(self) -> tuple[TrialRecord, ...]:
         """All trials in the order of their numbers."""
-        records = []
-        for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
-            record = self._finished.get(trial.number)
-            if record is None:
-                record = record_of(trial, self._space)
-                if trial.state.is_finished():
-                    self._keep(record)
-            records.append(record)
-        return tuple(records)
+        return tuple(map(self.of, self._storage.get_all_trials(self._study_id, deepcopy=False)))
 
-    def completed_with(self, config_key: str, ended: int) -> TrialRecord | None:
-        """The first completed trial that was told with this key; None where there is none.
-
-        Args:
-            config_key: what it was told with.
-            ended: how many trials have ended; as many are looked at.
-        """
-        if len(self._finished) < ended:
-            self._read_news()
-        number = self._by_config.get(config_key)
-        return None if number is None else self._finished[number]
-
-    def _read_news(self) -> None:
-        """Keeps what has ended since the last look, without a walk over the whole study."""
-        if not isinstance(self._storage, KeptTrials):
-            self.read()
-            return
-        news = self._storage.ended(self._study_id, self._heard)
-        self._heard += len(news)
-        for trial in news:
-            if trial.number not in self._finished:
-                self._keep(record_of(trial, self._space))
-
-    def _keep(self, record: TrialRecord) -> None:
-        self._finished[record.number] = record
-        if record.config_key is not None and record.state is TrialState.COMPLETE:
-            first = self._by_config.get(record.config_key, record.number)
-            self._by_config[record.config_key] = min(first, record.number)
+    def of(self, trial: FrozenTrial) -> TrialRecord:
+        """One trial."""
+        record = self._finished.get(trial.number)
+        if record is None:
+            record = record_of(trial, self._space)
+            if trial.state.is_finished():
+                self._finished[trial.number] = record
+        return record
 
 
 def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], objective: int = 0) -> TrialRecord | None:
-    """The best trial with values by one objective; None where none has values.
+    """The best trial by one objective of those with values that break no constraint; None where there is none.
 
     Of equals the one that is better in the other objectives, in their order, so that no trial beats the best one; then
     the first one.
@@ -79,18 +48,18 @@ def best_of(trials: Iterable[TrialRecord], objectives: Sequence[Objective], obje
     ranked = [
         ([signs[index] * trial.objectives[index] for index in order], trial)
         for trial in trials
-        if trial.objectives is not None
+        if trial.objectives is not None and trial.ranked
     ]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
 def pareto_front(trials: Iterable[TrialRecord], objectives: Sequence[Objective]) -> tuple[TrialRecord, ...]:
-    """The trials with values that no other one beats: as good in every objective and better in one."""
+    """Of the trials that break no constraint those that no other beats: as good in all objectives, better in one."""
     signs = [-1.0 if objective.maximize else 1.0 for objective in objectives]
     points = [
         (tuple(sign * value for sign, value in zip(signs, trial.objectives, strict=True)), trial)
         for trial in trials
-        if trial.objectives is not None
+        if trial.objectives is not None and trial.ranked
     ]
     return tuple(trial for point, trial in points if not any(_dominates(other, point) for other, _ in points))
 

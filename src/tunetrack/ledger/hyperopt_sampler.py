@@ -202,7 +202,9 @@ def _result(trial: FrozenTrial, direction: StudyDirection) -> dict[str, Any]:
     """What `fmin` would have noted: a loss to be minimised, or that there is none."""
     if not trial.state.is_finished():
         return {"status": "new"}
-    if trial.state == TrialState.FAIL or trial.value is None:
+    # Hyperopt knows no constraints: to it, a trial that breaks one has failed.
+    broken = any(excess > 0 for excess in trial.constraints.values())
+    if trial.state == TrialState.FAIL or trial.value is None or broken:
         return {"status": STATUS_FAIL}
     return {"status": STATUS_OK, "loss": -trial.value if direction == StudyDirection.MAXIMIZE else trial.value}
 

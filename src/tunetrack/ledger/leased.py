@@ -16,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 from tunetrack.ledger.leases import Leases
 from tunetrack.ledger.records import KEY, OUTCOME
+from tunetrack.ledger.untrained import Seen
 
 __all__ = ["LeasedStorage"]
 
@@ -27,8 +28,6 @@ class LeasedStorage:
     given out). Optuna commits each on its own: a worker that is killed in between would leave a trial that is proposed
     differently when it is asked for again, and with several workers on one file each commit is a turn to wait for.
 
-    Attributes:
-        outcome: what `tell` is to keep beside Optuna's own state.
     """
 
     def __init__(
@@ -38,8 +37,11 @@ class LeasedStorage:
         trial: FrozenTrial,
         worker: Mapping[str, Any],
         lag: int | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        self.outcome: dict[str, Any] = {}
+        self._seen = seen
+        self._outcome: dict[str, Any] | None = None
+        self._at_end: dict[str, Any] = {}
         self._storage, self._leases, self._worker, self._lag = storage, leases, worker, lag
         # Nobody else writes to it, so it is not read again. What an earlier attempt reported is reported again.
         self._trial = copy.copy(trial)
@@ -104,8 +106,15 @@ class LeasedStorage:
             setattr(found, name, dict(getattr(found, name)))
         return found
 
+    def end_with(self, outcome: dict[str, Any]) -> None:
+        """The trial is about to be told: this, and what is set until then for samplers to see, is kept with its end."""
+        self._outcome, self._at_end = outcome, {}
+
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Keeps what a sampler or a pruner remembers with the trial."""
+        """Keeps what a sampler or a pruner remembers with the trial, or how far it breaks a constraint."""
+        if self._outcome is not None:
+            self._at_end[key] = value
+            return
         self._storage.set_trial_system_attr(trial_id, key, value)
         self._trial.system_attrs = {**self._trial.system_attrs, key: value}
 
@@ -117,8 +126,13 @@ class LeasedStorage:
         The workers of these died while they were proposed, or their values are of an earlier study file. Nobody can
         learn from them, and brute_force takes them for the end of its tree.
         """
-        found = self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        found = [trial for trial in found if trial.params or trial.state is not OptunaState.FAIL]
+        if self._seen is None or not self._proposing:
+            return self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states))
+        found = self._seen(self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy)))
+        return found if states is None else [trial for trial in found if trial.state in states]
+
+    def _visible(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        found = [trial for trial in trials if trial.params or trial.state is not OptunaState.FAIL]
         if self._lag is None:
             return found
         own, below = self._trial.number, self._trial.number - self._lag
@@ -141,8 +155,10 @@ class LeasedStorage:
             LeaseLostError: the trial has been taken over.
         """
         with self._leases.change(self._trial, self._worker) as change:
-            if self.outcome:
-                change.attribute(OUTCOME, self.outcome)
+            if self._outcome:
+                change.attribute(OUTCOME, self._outcome)
+            for key, value in self._at_end.items():
+                change.system_attribute(key, value)
             change.state(state, values)
         self._trial.state, self._trial.values = state, None if values is None else list(values)
         return True

@@ -25,7 +25,7 @@ from sqlalchemy import bindparam
 
 from tunetrack.errors import LeaseLostError
 from tunetrack.ledger.records import WORKER
-from tunetrack.ledger.rows import PARAMS, REPORTS, TRIALS, USER_ATTRIBUTES, VALUES
+from tunetrack.ledger.rows import PARAMS, REPORTS, SYSTEM_ATTRIBUTES, TRIALS, USER_ATTRIBUTES, VALUES
 
 __all__ = ["GRACE_SECONDS", "RENEW_SECONDS", "Change", "Leases", "leases_of", "lost"]
 
@@ -96,6 +96,10 @@ class Change(ABC):
     @abstractmethod
     def attribute(self, key: str, value: Any) -> None:
         """Keeps a JSON value with the trial."""
+
+    @abstractmethod
+    def system_attribute(self, key: str, value: Any) -> None:
+        """Keeps a JSON value where Optuna's samplers look for it."""
 
     @abstractmethod
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
@@ -218,6 +222,12 @@ class _DatabaseChange(Change):
         if self._connection.execute(_ATTRIBUTE, known).rowcount == 0:
             self._connection.execute(_NEW_ATTRIBUTE, {"trial_id": self._trial_id, "key": key, "value_json": text})
 
+    def system_attribute(self, key: str, value: Any) -> None:
+        same = (SYSTEM_ATTRIBUTES.c.trial_id == self._trial_id, SYSTEM_ATTRIBUTES.c.key == key)
+        self._connection.execute(sqlalchemy.delete(SYSTEM_ATTRIBUTES).where(*same))
+        row = {"trial_id": self._trial_id, "key": key, "value_json": json.dumps(value)}
+        self._connection.execute(sqlalchemy.insert(SYSTEM_ATTRIBUTES).values(row))
+
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
         rows = [
             {
@@ -298,6 +308,9 @@ class _PlainChange(Change):
 
     def attribute(self, key: str, value: Any) -> None:
         self._storage.set_trial_user_attr(self._trial_id, key, value)
+
+    def system_attribute(self, key: str, value: Any) -> None:
+        self._storage.set_trial_system_attr(self._trial_id, key, value)
 
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
         for name, internal, distribution in values:

@@ -240,7 +240,7 @@ class Ledger(StudyBook):
             with errors_in_words(url_of(self._storage)):
                 self._claims.renew()
 
-        with renewing(renew):
+        with renewing(renew), quiet():
             yield
 
     def report(self, ticket: Ticket, step: int, value: float) -> bool:
@@ -287,7 +287,9 @@ class Ledger(StudyBook):
         values = checked_values(ticket, outcome, len(self.spec.objectives))
         with self._working():
             opened = self._opened(ticket)
-            opened.storage.outcome = outcome_attribute(outcome, config_key)
+            opened.storage.end_with(outcome_attribute(outcome, config_key))
+            for constraint, excess in outcome.constraints.items():
+                opened.trial.set_constraint(constraint, excess)
             opened.trial.study.tell(opened.trial, values, state=_TOLD_AS[outcome.state])
             self._claims.drop(opened.trial._trial_id)
             del self._open[ticket.number]

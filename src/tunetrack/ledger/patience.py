@@ -227,6 +227,9 @@ class _Recorded(Change):
     def attribute(self, key: str, value: Any) -> None:
         self._use(lambda change: change.attribute(key, value))
 
+    def system_attribute(self, key: str, value: Any) -> None:
+        self._use(lambda change: change.system_attribute(key, value))
+
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
         kept = list(values)
         self._parameters += [name for name, _, _ in kept]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "checked_values",
     "outcome_attribute",
     "record_of",
+    "told_key",
 ]
 
 #: Names of the trial attributes in which the storage keeps what Optuna has no place for.
@@ -100,6 +101,9 @@ class TrialRecord:
         worker: host, pid and start time of the process that runs or ran it.
         deaths: how many workers have died over it.
         would_prune_at: epoch after which the pruner would have ended it, had it not been of the control sample.
+        constraints: by how much each of the study's constraints is broken, by its text; empty where none was judged.
+        violates: the broken ones in words; such a trial is never the best.
+        device_seconds: time on a device that it has used; None where it was not told.
     """
 
     number: int
@@ -116,6 +120,14 @@ class TrialRecord:
     worker: Mapping[str, Any] | None = None
     deaths: int = 0
     would_prune_at: int | None = None
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    violates: tuple[str, ...] = ()
+    device_seconds: float | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it may be the best: it has values, and breaks no constraint."""
+        return self.objectives is not None and not self.violates
 
     @property
     def seconds(self) -> float | None:
@@ -170,7 +182,16 @@ def outcome_attribute(outcome: TrialOutcome, config_key: str | None) -> dict[str
         attribute["would_prune_at"] = outcome.would_prune_at
     if config_key is not None:
         attribute["config_key"] = config_key
+    if outcome.violates:
+        attribute["violates"] = list(outcome.violates)
+    if outcome.device_seconds is not None:
+        attribute["device_seconds"] = outcome.device_seconds
     return attribute
+
+
+def told_key(outcome: Mapping[str, Any]) -> str | None:
+    """The key that such an attribute of a completed trial says; None where it says none, or the result was reused."""
+    return None if "state" in outcome else outcome.get("config_key")
 
 
 def checked_values(ticket: Ticket, outcome: TrialOutcome, wanted: int) -> tuple[float, ...] | None:
@@ -213,6 +234,9 @@ def record_of(trial: FrozenTrial, space: SearchSpace) -> TrialRecord:
         worker=trial.user_attrs.get(WORKER),
         deaths=len(trial.user_attrs.get(DEATHS, ())),
         would_prune_at=outcome.get("would_prune_at"),
+        constraints=trial.constraints if finished else {},
+        violates=tuple(outcome.get("violates", ())),
+        device_seconds=outcome.get("device_seconds"),
     )
 
 

@@ -28,7 +28,11 @@ def optuna_result(outcome: TrialOutcome, objectives: int) -> float | tuple[float
 
 def hyperopt_result(outcome: TrialOutcome, objective: Objective) -> dict[str, Any]:
     """What a Hyperopt objective returns for an outcome: the loss, smaller is better, or a failure with its reason."""
-    if outcome.values is None:
-        return {"status": STATUS_FAIL, "reason": outcome.reason, "state": outcome.state.value}
+    if outcome.values is None or outcome.violates:  # Hyperopt knows no constraints
+        return {
+            "status": STATUS_FAIL,
+            "reason": outcome.reason or "; ".join(outcome.violates),
+            "state": outcome.state.value,
+        }
     value = outcome.values[0]
     return {"status": STATUS_OK, "loss": -value if objective.maximize else value, "state": outcome.state.value}

@@ -7,9 +7,7 @@ nothing. What has ended is read once, as in Optuna's own cache.
 from __future__ import annotations
 
 import copy
-import itertools
 import json
-from collections import defaultdict
 from collections.abc import Container
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -88,11 +86,10 @@ class TrialRows(RDBStorage):
 
 
 class KeptTrials(_CachedStorage):
-    """Optuna's cache of what has ended, which also tells what is new in it."""
+    """Optuna's cache of what has ended."""
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
-        self._ended: dict[int, dict[int, FrozenTrial]] = defaultdict(dict)
         self._study_ids: dict[str, int] = {}
 
     def get_study_id_from_name(self, study_name: str) -> int:
@@ -106,12 +103,6 @@ class KeptTrials(_CachedStorage):
         self._study_ids = {name: known for name, known in self._study_ids.items() if known != study_id}
         super().delete_study(study_id)
 
-    def ended(self, study_id: int, known: int) -> list[FrozenTrial]:
-        """What has ended, in the order in which this object has heard of it, without the first `known` ones."""
-        self._read_trials_from_remote_storage(study_id)
-        with self._lock:
-            return list(itertools.islice(self._ended[study_id].values(), known, None))
-
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
@@ -123,10 +114,6 @@ class KeptTrials(_CachedStorage):
         if states is not None:
             found = [trial for trial in found if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
-
-    def _add_trials_to_cache(self, study_id: int, trials: list[FrozenTrial]) -> None:
-        super()._add_trials_to_cache(study_id, trials)
-        self._ended[study_id].update({trial.number: trial for trial in trials if trial.state.is_finished()})
 
 
 def _trials(connection: sqlalchemy.Connection, wanted: sqlalchemy.ColumnElement[bool]) -> list[FrozenTrial]:

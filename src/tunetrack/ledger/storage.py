@@ -122,9 +122,16 @@ def errors_in_words(url: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back Optuna's own log lines (a new study, an independent sample) while the ledger works."""
+    """Holds back Optuna's own log lines (a new study, an independent sample) while the ledger works.
+
+    A change of level has every logger of the process forget what it knew, a millisecond with the libraries loaded, so
+    whoever runs trials stays in one of these (`Ledger.keeping`), and the ones inside change nothing.
+    """
     logger = logging.getLogger("optuna")
     before = logger.level
+    if before >= logging.ERROR:
+        yield
+        return
     logger.setLevel(logging.ERROR)
     try:
         yield

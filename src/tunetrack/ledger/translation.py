@@ -85,6 +85,12 @@ def _refuse_other_objectives(old: StudySpec, new: StudySpec) -> None:
             f"the changed study file is refused: the objective was {before} and is {after} now; trials that were "
             "judged by one cannot be compared by the other. Start a new study"
         )
+    limits, now = (", ".join(map(str, spec.constraints)) or "none" for spec in (old, new))
+    if limits != now:
+        raise LedgerError(
+            f"the changed study file is refused: the constraints were {limits} and are {now} now, and trials were "
+            "judged by the old ones. Start a new study"
+        )
 
 
 def _refuse_while_running(trials: list[FrozenTrial]) -> None:

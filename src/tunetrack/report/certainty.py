@@ -1,42 +1,45 @@
-"""Knows how sure one can be of the winner: its standard error, and which trials cannot be told apart from it."""
+"""Knows how sure one can be of the search's best trial: its interval, and which trials cannot be told apart from it."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from tunetrack.report.values import number, pareto_front, ranked, score
-from tunetrack.spec.certainty import SHARES, binomial_error
+from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.records import TrialState
+from tunetrack.stats import Interval, difference_interval, share_interval
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
-__all__ = ["CertaintyInfo", "certainty_info"]
+__all__ = ["CertaintyInfo", "certainty_info", "images_of", "value_interval"]
 
 
 @dataclass(frozen=True)
 class CertaintyInfo:
-    """The winner and how sure it is.
+    """The best trial and how sure it is; all of it rests on one training seed a trial.
 
     Attributes:
         best: number of the best trial by the only objective; None for several objectives, or where none finished.
         value: its objective.
         images: number of validation images behind it; None where it is not known.
-        error: binomial standard error of `value`; None where the objective is no accuracy or `images` is not known.
-        near: numbers of the other trials within one standard error, best first; duplicates are left out.
-        reason: why there is no standard error, in words; empty where there is one.
+        interval: of `value` over new images, at 95 %; None where the objective is no accuracy or `images` is not known.
+        near: numbers of the other trials that cannot be told apart from it, best first: the 95 % interval of the
+            difference of the two accuracies holds 0. Duplicates are left out.
+        reason: why there is no interval, in words; empty where there is one.
         front: for several objectives, numbers of the trials that no other trial beats, by the first objective.
     """
 
     best: int | None
     value: float | None
     images: int | None
-    error: float | None
+    interval: Interval | None
     near: tuple[int, ...]
     reason: str
     front: tuple[int, ...]
 
 
 def certainty_info(table: StudyTable, validation_images: int | None = None) -> CertaintyInfo:
-    """The winner's standard error and the trials that lie within it; for several objectives the Pareto front.
+    """The best trial's interval and the trials that are as good as it; for several objectives the Pareto front.
 
     Args:
         table: the study.
@@ -52,7 +55,7 @@ def certainty_info(table: StudyTable, validation_images: int | None = None) -> C
     if not trials:
         return CertaintyInfo(None, None, validation_images, None, (), "no trial finished", ())
     best, value = trials[0], score(trials[0]) or 0.0
-    images = _images(best) or validation_images
+    images = images_of(best, validation_images)
     reason = ""
     if goals[0].metric not in SHARES:
         reason = f"{goals[0].metric} is no accuracy, so the number of images does not tell its scatter"
@@ -62,11 +65,43 @@ def certainty_info(table: StudyTable, validation_images: int | None = None) -> C
         reason = "the value is no fraction"
     if reason or images is None:
         return CertaintyInfo(best.number, value, images, None, (), reason, ())
-    error = binomial_error(value, images)
-    near = tuple(trial.number for trial in trials[1:] if abs((score(trial) or 0.0) - value) <= error)
-    return CertaintyInfo(best.number, value, images, error, near, "", ())
+    return CertaintyInfo(
+        best.number, value, images, _share(round(value * images), images), _near(trials, images), "", ()
+    )
 
 
-def _images(trial: TrialRow) -> int | None:
+def value_interval(metric: str, value: float | None, images: int | None) -> Interval | None:
+    """The 95 % interval of one trial's accuracy over new images; None where the value is none, or is not known."""
+    if metric not in SHARES or images is None or value is None or not 0.0 <= value <= 1.0:
+        return None
+    return _share(round(value * images), images)
+
+
+def images_of(trial: TrialRow, otherwise: int | None) -> int | None:
+    """Number of validation images of a trial: its own parameter ``data.validation``, else the study's."""
     given = number(trial.trained_with.get("data.validation"))
-    return round(given) if given is not None and given >= 1 else None
+    return round(given) if given is not None and given >= 1 else otherwise
+
+
+#: Trials share values, since there are only so many images: of 10,000 trials a few hundred are computed.
+_share = functools.lru_cache(maxsize=20_000)(share_interval)
+_difference = functools.lru_cache(maxsize=20_000)(difference_interval)
+
+
+def _near(trials: list[TrialRow], validation_images: int) -> tuple[int, ...]:
+    """The trials after the first one that cannot be told apart from it."""
+    first, *others = trials
+    images = images_of(first, validation_images) or validation_images
+    right = round((score(first) or 0.0) * images)
+    near, apart = [], set[int]()
+    for trial in others:
+        count, value = images_of(trial, validation_images) or validation_images, score(trial) or 0.0
+        # Trials come best first: beyond one that can be told apart, so can all with as many images.
+        if count in apart or not 0.0 <= value <= 1.0:
+            continue
+        interval = _difference(right, images, round(value * count), count)
+        if interval.low <= 0.0 <= interval.high:
+            near.append(trial.number)
+        else:
+            apart.add(count)
+    return tuple(near)

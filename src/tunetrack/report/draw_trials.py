@@ -151,7 +151,7 @@ def draw_curves(info: CurvesInfo) -> Figure:
 
 
 def draw_certainty(board: LeaderboardInfo, info: CertaintyInfo, metric: str) -> Figure:
-    """The best trials with their values, and the band of one standard error around the winner."""
+    """The best trials with their values, and the interval of the best one as a band; filled: not told apart."""
     rows = board.rows
     drawn = figure(9.2, 1.1 + 0.27 * len(rows))
     axes = drawn.add_subplot()
@@ -159,10 +159,11 @@ def draw_certainty(board: LeaderboardInfo, info: CertaintyInfo, metric: str) -> 
     axes.grid(False, axis="y")
     places = list(range(len(rows)))
     near = {info.best, *info.near}
-    if info.error is not None and info.value is not None:
-        axes.axvspan(info.value - info.error, info.value + info.error, color="#dbe9f6", linewidth=0, zorder=0)
+    band = [] if info.interval is None else [info.interval.low, info.interval.high]
+    if band:
+        axes.axvspan(*band, color="#dbe9f6", linewidth=0, zorder=0)
         axes.text(
-            info.value, 1.02, f"± 1 standard error ({info.error:.4f})", transform=axes.get_xaxis_transform(),
+            sum(band) / 2, 1.02, "95 % interval of the best, one seed", transform=axes.get_xaxis_transform(),
             ha="center", va="bottom", fontsize=8.5, color=GREY,
         )  # fmt: skip
     for place, row in zip(places, rows, strict=True):
@@ -175,8 +176,7 @@ def draw_certainty(board: LeaderboardInfo, info: CertaintyInfo, metric: str) -> 
     axes.set_yticks(places, [f"trial {row.number}" for row in rows])
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    spans = [row.values[0] for row in rows]
-    spans += [] if info.error is None or info.value is None else [info.value - info.error, info.value + info.error]
+    spans = [*(row.values[0] for row in rows), *band]
     pad = 0.06 * (max(spans) - min(spans)) or max(0.01 * abs(spans[0]), 1e-6)
     axes.set_xlim(min(spans) - pad, max(spans) + pad)
     plain_ticks(axes, 8)

@@ -11,13 +11,18 @@ from matplotlib.figure import Figure
 from tunetrack.report import draw_params, draw_trials
 from tunetrack.report.certainty import certainty_info
 from tunetrack.report.curves import curve_metric, curve_trials, curves_info
+from tunetrack.report.draw_winner import draw_winner
 from tunetrack.report.history import history_info
 from tunetrack.report.importance import importance_info
 from tunetrack.report.leaderboard import leaderboard_info, leaderboard_trials
 from tunetrack.report.slices import slice_info
+from tunetrack.report.sources import stored_evidence
 from tunetrack.report.states import states_info
 from tunetrack.report.style import to_svg
+from tunetrack.report.understanding.draw import draw_effects
+from tunetrack.report.understanding.effects import effects_info
 from tunetrack.report.values import finished
+from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable, TrackingStore, image_counts, read_history, read_study
 
 __all__ = ["build_figures", "study_figures"]
@@ -43,22 +48,31 @@ def build_figures(store: TrackingStore, study: str) -> dict[str, bytes]:
     shown = {trial.run_id: None for trial in (*curve_trials(table), *leaderboard_trials(table))}
     history = read_history(store, list(shown), [curve_metric(table)])
     files: dict[str, bytes] = {}
-    for name, drawn in study_figures(table, history, image_counts(store, table.study).get("validation")):
+    images, winner = (
+        image_counts(store, table.study).get("validation"),
+        stored_evidence(store, table.study.run_id).winner,
+    )
+    for name, drawn in study_figures(table, history, images, winner):
         files[f"{name}.svg"] = to_svg(drawn).encode()
         files[f"{name}.png"] = _png(drawn)
     return files
 
 
-def study_figures(table: StudyTable, history: pd.DataFrame, images: int | None = None) -> Iterator[tuple[str, Figure]]:
+def study_figures(
+    table: StudyTable, history: pd.DataFrame, images: int | None = None, winner: Winner | None = None
+) -> Iterator[tuple[str, Figure]]:
     """The figures that have something to show, by name, in the order of the printed report.
 
     Args:
         table: the study, finished or not.
         history: metrics by epoch with the columns run_id, metric, step, value; may be empty.
         images: how many validation images there are; None where it is not known.
+        winner: what was confirmed; None where nothing was.
     """
     goals = table.study.info.objectives
     certainty, board = certainty_info(table, images), leaderboard_info(table, history)
+    if winner is not None:
+        yield "winner", draw_winner(winner)
     if len(goals) == 1 and len(board.rows) > 1:
         yield "best-trials", draw_trials.draw_certainty(board, certainty, goals[0].metric)
     yield from _fronts(table)
@@ -81,6 +95,9 @@ def study_figures(table: StudyTable, history: pd.DataFrame, images: int | None =
     importance = importance_info(table)
     if importance.params is not None:
         yield "importance", draw_params.draw_importance(importance.params, importance.trials)
+    effects = effects_info(table)
+    if effects.effects:
+        yield "effects", draw_effects(effects.effects, goals[0].metric)
     states = states_info(table)
     if states.rows:
         yield "states", draw_trials.draw_states(states)

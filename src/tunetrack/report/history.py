@@ -44,7 +44,8 @@ class HistoryInfo:
 
 
 def history_info(table: StudyTable, objective: int = 0) -> HistoryInfo:
-    """The objective by trial number. What pruned trials had reached never counts as the best so far.
+    """The objective by trial number. What pruned trials had reached never counts as the best so far, nor does a trial
+    that breaks a constraint.
 
     Args:
         table: the study.
@@ -54,8 +55,12 @@ def history_info(table: StudyTable, objective: int = 0) -> HistoryInfo:
     points, best = [], list[tuple[int, float]]()
     for trial in table.trials:
         value = score(trial, objective)
-        if value is not None and (not best or (value > best[-1][1] if goal.maximize else value < best[-1][1])):
+        if value is not None and not trial.violates and _is_better(value, best, goal.maximize):
             best.append((trial.number, value))
         shown = value if value is not None else provisional(trial, goal.metric)
         points.append(HistoryPoint(trial.number, trial.state, shown))
     return HistoryInfo(goal.metric, goal.maximize, tuple(points), tuple(best))
+
+
+def _is_better(value: float, best: list[tuple[int, float]], maximize: bool) -> bool:
+    return not best or (value > best[-1][1] if maximize else value < best[-1][1])

@@ -44,6 +44,15 @@ pre { background: #f7f8fa; border: 1px solid #e4e7eb; padding: .8rem 1rem; overf
   line-height: 1.45; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 summary { cursor: pointer; padding: .3rem 0; }
+.remark { border-left: 4px solid #9aa5b1; padding: .1rem 0 .1rem .8rem; margin: .7rem 0; break-inside: avoid; }
+.remark h3 { margin: 0; font-size: .95rem; }
+.remark p { margin: .15rem 0; font-size: .9rem; }
+.remark .advice { color: #52606d; }
+.remark .weight { font-size: .72rem; text-transform: uppercase; letter-spacing: .04em; padding: .05rem .4rem;
+  border-radius: 3px; background: #e4e7eb; color: #1f2933; vertical-align: .08em; margin-right: .25rem; }
+.remark.is-high { border-color: #b3261e; } .remark.is-high .weight { background: #b3261e; color: #fff; }
+.remark.is-medium { border-color: #d9822b; } .remark.is-medium .weight { background: #8a4b00; color: #fff; }
+.remark.is-low { border-color: #1f6fb2; }
 @media (max-width: 560px) { main { padding: 18px 12px 40px; } h1 { font-size: 1.35rem; } .lead { font-size: 1.08rem; } }
 @media print { .scroll { overflow: visible; } figure img { min-width: 0; } details > pre { display: block; }
   main { padding: 0; max-width: none; } table { font-size: .6rem; } th, td { padding: .2rem .25rem; }

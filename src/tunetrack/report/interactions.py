@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeRegressor
 
+from tunetrack.report.forest import Floats, Forest, fitted_forest, partial_dependence, prediction
 from tunetrack.report.values import label, number, score, window
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.queries import StudyTable, TrialRow
@@ -26,8 +25,6 @@ MIN_TRIALS = 30
 #: steps along a parameter.
 _MOST_TRIALS, MOST_PARAMS, _SAMPLE, _FORESTS, _TREES, _GRID = 2000, 6, 400, 8, 10, 8
 _SPREAD = (10.0, 50.0, 90.0)
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,9 @@ def _most_important(trials: Sequence[TrialRow], table: StudyTable) -> list[str]:
     if not used:
         return []
     rows = np.random.default_rng(0).permutation(len(trials))[: 2 * _SAMPLE]
-    forest = _forest(np.stack([columns[path] for path in used], axis=1)[rows], values[rows], np.random.default_rng(0))
+    forest = fitted_forest(
+        np.stack([columns[path] for path in used], axis=1)[rows], values[rows], np.random.default_rng(0), _TREES
+    )
     order = np.argsort(-np.mean([tree.feature_importances_ for tree in forest], axis=0), kind="stable")
     return [used[place] for place in order[:MOST_PARAMS]]
 
@@ -140,7 +139,7 @@ def _pairs(trials: Sequence[TrialRow], paths: Sequence[str], table: StudyTable) 
     strengths = []
     for _ in range(_FORESTS):
         rows = rng.integers(len(trials), size=min(len(trials), _SAMPLE))
-        strengths.append(_strengths(_forest(features[rows], values[rows], rng), features[rows]))
+        strengths.append(_strengths(fitted_forest(features[rows], values[rows], rng, _TREES), features[rows]))
     spread = np.percentile(strengths, _SPREAD, axis=0)
     return [
         PairInteraction(used[a], used[b], *(float(spread[which, place]) for which in (1, 0, 2)))
@@ -160,42 +159,14 @@ def _encoded(given: Sequence[object], values: Floats) -> Floats:
     return places / max(1, len(kinds) - 1)
 
 
-def _forest(features: Floats, values: Floats, rng: np.random.Generator) -> list[DecisionTreeRegressor]:
-    """Trees, each fitted to rows drawn with replacement: a random forest that tries all features at every split.
-
-    scikit-learn's own forest takes several times as long for so few rows, since it prepares to share them out.
-    """
-    points, trees = features.astype(np.float32), []
-    for seed in range(_TREES):
-        rows = rng.integers(len(points), size=len(points))
-        tree = DecisionTreeRegressor(min_samples_leaf=3, random_state=seed)
-        trees.append(tree.fit(points[rows], values[rows], check_input=False))
-    return trees
-
-
-def _strengths(forest: Sequence[DecisionTreeRegressor], features: Floats) -> list[float]:
+def _strengths(forest: Forest, features: Floats) -> list[float]:
     """Share of the variance of the forest's answers that each pair of features has only together."""
-    points = features.astype(np.float32)
-    total = float(np.mean([tree.predict(points, check_input=False) for tree in forest], axis=0).var())
+    total = float(prediction(forest, features).var())
     axes = [np.unique(np.quantile(column, np.linspace(0.05, 0.95, _GRID))) for column in features.T]
     found = []
     for a, b in itertools.combinations(range(features.shape[1]), 2):
         grid = np.array(list(itertools.product(axes[a], axes[b])))
-        joint = _partial_dependence(forest, grid, (a, b)).reshape(len(axes[a]), len(axes[b]))
+        joint = partial_dependence(forest, grid, (a, b)).reshape(len(axes[a]), len(axes[b]))
         rest = joint - joint.mean(0) - joint.mean(1, keepdims=True) + joint.mean()
         found.append(min(1.0, float((rest**2).mean()) / total) if total > 0 and math.isfinite(total) else 0.0)
     return found
-
-
-def _partial_dependence(forest: Sequence[DecisionTreeRegressor], grid: Floats, pair: tuple[int, int]) -> Floats:
-    """The forest's mean answer by two features, the others as the trees' leaves have them.
-
-    The same as `sklearn.inspection.partial_dependence` with ``method="recursion"``, which checks its arguments anew at
-    each of hundreds of calls.
-    """
-    points, added = grid.astype(np.float32, order="C"), np.zeros(len(grid))
-    for tree in forest:
-        own = np.zeros(len(points))
-        tree.tree_.compute_partial_dependence(points, np.array(pair, dtype=np.intp), own)
-        added += own
-    return added / len(forest)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tunetrack.report.values import pareto_front, ranked, seconds_of
+from tunetrack.report.certainty import images_of, value_interval
+from tunetrack.report.values import pareto_front, ranked, score, seconds_of
 from tunetrack.spec.records import TrialState
+from tunetrack.spec.winner import Confirmed, Winner
+from tunetrack.stats import Interval
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
 __all__ = ["LeaderboardInfo", "LeaderboardRow", "leaderboard_info", "leaderboard_trials"]
@@ -33,6 +36,9 @@ class LeaderboardRow:
         final_accuracy: the last epoch's validation accuracy; None where not logged.
         test_accuracy: None where the test images were not looked at.
         on_front: whether no other trial beats it; for one objective, whether it has the best value.
+        interval: of the first value over new images at 95 %, where it is an accuracy; it rests on one training seed.
+        images: number of validation images behind the values; None where it is not known.
+        confirmed: what the same configuration gave on several seeds; None where it was not trained again.
     """
 
     number: int
@@ -46,6 +52,9 @@ class LeaderboardRow:
     final_accuracy: float | None
     test_accuracy: float | None
     on_front: bool
+    interval: Interval | None = None
+    images: int | None = None
+    confirmed: Confirmed | None = None
 
 
 @dataclass(frozen=True)
@@ -71,18 +80,29 @@ def leaderboard_trials(table: StudyTable, top: int = TOP) -> tuple[TrialRow, ...
     return tuple(_ordered(table)[0][:top])
 
 
-def leaderboard_info(table: StudyTable, history: pd.DataFrame, top: int = TOP) -> LeaderboardInfo:
+def leaderboard_info(
+    table: StudyTable,
+    history: pd.DataFrame,
+    top: int = TOP,
+    images: int | None = None,
+    winner: Winner | None = None,
+) -> LeaderboardInfo:
     """The best trials. Duplicates are left out: they repeat the result of a trial that is listed.
 
     Args:
         table: the study.
         history: metrics by epoch, as `read_history` gives it; tells how many epochs were trained.
         top: how many rows at most.
+        images: number of validation images, where the trials' own parameters do not say.
+        winner: what was confirmed of this study; None where nothing was.
     """
     trials, front = _ordered(table)
     epochs = {str(run): int(rows["step"].max()) for run, rows in history.groupby("run_id")}
     tests = _test_accuracies(table)
     searched = [param.path for param in table.study.info.searched]
+    metric = table.study.info.objectives[0].metric
+    if winner is not None and winner.study_run != table.study.run_id:
+        winner = None  # a confirmation's own trials have numbers of their own
     rows = []
     for trial in trials[:top]:
         rows.append(
@@ -98,6 +118,9 @@ def leaderboard_info(table: StudyTable, history: pd.DataFrame, top: int = TOP) -
                 final_accuracy=_metric(trial, "final/validation/accuracy", "validation/accuracy"),
                 test_accuracy=tests.get(trial.number),
                 on_front=trial.number in front,
+                interval=value_interval(metric, score(trial), images_of(trial, images)),
+                images=images_of(trial, images),
+                confirmed=None if winner is None else winner.of(trial.number),
             )
         )
     return LeaderboardInfo(tuple(rows), len(trials))

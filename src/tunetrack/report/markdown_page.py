@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tunetrack.report import words
 from tunetrack.report.certainty import CertaintyInfo, certainty_info
 from tunetrack.report.claims import noise_claims
 from tunetrack.report.compute import compute_info
+from tunetrack.report.confirmed import winner_section
+from tunetrack.report.evidence import Evidence
+from tunetrack.report.findings import review_section
 from tunetrack.report.leaderboard import TOP, LeaderboardRow, leaderboard_info
 from tunetrack.report.markdown import bullets, document, line, number_text, section, table
 from tunetrack.report.markdown_reference import claim_words, comparison_tables, comparison_words
+from tunetrack.report.parts import section_markdown
 from tunetrack.report.protocol import protocol_info
 from tunetrack.report.reference import Compared, ReferenceInfo, reference_info
 from tunetrack.report.values import label
-from tunetrack.spec.certainty import SHARES, binomial_error
+from tunetrack.report.winner import half_width
+from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.reference import Reference
+from tunetrack.stats import share_interval
 
 __all__ = ["PageSource", "render_markdown"]
 
@@ -25,6 +31,7 @@ _AGREES = (
     "and, where a configuration was run more than once, its spread here (standard deviation over n runs). "
     "± is one binomial standard error."
 )
+_ONE_SEED = " ± is half of the 95 % interval of one training seed's accuracy over new images."
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,14 @@ class PageSource:
         reference: the study file's reference; None where it has none.
         beside: further studies, compared with the same reference.
         figure: name of the figure's file beside the page; empty where there is none.
+        evidence: what was confirmed and reviewed.
     """
 
     study: Compared
     reference: Reference | None = None
     beside: tuple[Compared, ...] = ()
     figure: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def render_markdown(source: PageSource) -> str:
@@ -52,12 +61,14 @@ def render_markdown(source: PageSource) -> str:
     parts = [
         _head(source),
         _outcome(source, certainty, info),
+        section_markdown(winner_section(study.table, source.evidence, figure=False), "", {}),
+        section_markdown(review_section(source.evidence.review), "", {}),
         _again(source),
         _protocol(source),
         _searched(study),
         "" if info is None else _reference(info),
         _figure(source, info),
-        _trials(study, certainty),
+        _trials(source, certainty),
         "" if info is None else _not_carried(info),
         "" if info is None else _left_out(info.reference),
         _compute(source),
@@ -75,10 +86,11 @@ def _head(source: PageSource) -> str:
 def _outcome(source: PageSource, certainty: CertaintyInfo, info: ReferenceInfo | None) -> str:
     table_ = source.study.table
     board = leaderboard_info(table_, source.study.history)
+    winner = source.evidence.winner
     facts = [
-        words.headline(table_, certainty),
-        words.certainty_words(table_, certainty),
-        words.measured_words(certainty, board, source.study.images.get("test")),
+        *words.outcome_words(table_, certainty, winner),
+        words.measured_words(certainty, board, source.study.images.get("test")) if winner is None else "",
+        words.ending_words(table_),
     ]
     sentences = [line(fact) for fact in facts if fact]
     return section("Outcome", bullets([*sentences, *(comparison_words(info) if info else [])]))
@@ -131,14 +143,17 @@ def _figure(source: PageSource, info: ReferenceInfo | None) -> str:
     return section("Learning curves", f"![Learning curves {words_}]({source.figure})")
 
 
-def _trials(study: Compared, certainty: CertaintyInfo) -> str:
-    board = leaderboard_info(study.table, study.history, max(TOP, len(certainty.front)))
+def _trials(source: PageSource, certainty: CertaintyInfo) -> str:
+    study, images = source.study, source.study.images.get("validation")
+    top = max(TOP, len(certainty.front))
+    board = leaderboard_info(study.table, study.history, top, images, source.evidence.winner)
     if not board.rows:
         return section("Best trials", "No trial has a result.")
     shown = f"{len(board.rows)} of {words.plural(board.finished, 'finished trial')}"
+    note = _ONE_SEED if any(row.interval for row in board.rows) else ""
     if len(study.table.study.info.objectives) > 1:
-        return section("Pareto set and best trials", f"{shown}, the Pareto set first.", _board(study, board.rows))
-    return section("Best trials", f"{shown}, the best first.", _board(study, board.rows))
+        return section("Pareto set and best trials", f"{shown}, the Pareto set first.{note}", _board(study, board.rows))
+    return section("Best trials", f"{shown}, the best first.{note}", _board(study, board.rows))
 
 
 def _board(study: Compared, rows: Sequence[LeaderboardRow]) -> str:
@@ -146,38 +161,51 @@ def _board(study: Compared, rows: Sequence[LeaderboardRow]) -> str:
     paths = [param.path for param in study.table.study.info.searched if any(param.path in row.params for row in rows)]
     tested = any(row.test_accuracy is not None for row in rows)
     several = len(goals) > 1
+    confirmed = any(row.confirmed for row in rows)
     heads = [
         "trial",
         *(["Pareto"] if several else []),
         *(f"`{goal}`" for goal in goals),
+        *(["confirmed mean ± half its interval"] if confirmed else []),
+        "seeds",
+        "images",
         *(["test accuracy"] if tested else []),
     ]
     heads += [*(f"`{path}`" for path in paths), "seconds"]
     cells = []
     for row in rows:
-        values = [
-            number_text(goal, value, _error(study, row, goal, value))
-            for goal, value in zip(goals, row.values, strict=True)
-        ]
+        values = [number_text(goal, value, _half(row, goal)) for goal, value in zip(goals, row.values, strict=True)]
         test = [_tested(study, row)] if tested else []
         params = [line(label(row.params[path])) if path in row.params else "–" for path in paths]
         seconds = "–" if row.seconds is None else f"{row.seconds:,.1f}"
         front = ["yes" if row.on_front else "–"] if several else []
-        cells.append([str(row.number), *front, *values, *test, *params, seconds])
+        cells.append([str(row.number), *front, *values, *_confirmed(row, confirmed), *test, *params, seconds])
     return table(heads, cells, range(len(heads)))
 
 
-def _error(study: Compared, row: LeaderboardRow, goal: str, value: float) -> float | None:
-    images = study.images.get("validation")
-    return binomial_error(value, images) if goal in SHARES and images and 0.0 <= value <= 1.0 else None
+def _half(row: LeaderboardRow, goal: str) -> float | None:
+    """Half of the interval of one seed's accuracy; None for what is none."""
+    if row.interval is None or goal not in SHARES:
+        return None
+    return half_width(row.interval.low, row.interval.high)
+
+
+def _confirmed(row: LeaderboardRow, any_confirmed: bool) -> list[str]:
+    one = row.confirmed
+    mean = "–" if one is None else f"**{number_text('', one.mean, half_width(one.low, one.high))}**"
+    seeds = "1" if one is None else str(len(one.values))
+    return [*([mean] if any_confirmed else []), seeds, "–" if row.images is None else f"{row.images:,}"]
 
 
 def _tested(study: Compared, row: LeaderboardRow) -> str:
     if row.test_accuracy is None:
         return ""
     images = study.images.get("test")
-    error = binomial_error(row.test_accuracy, images) if images and 0.0 <= row.test_accuracy <= 1.0 else None
-    return number_text("test/accuracy", row.test_accuracy, error)
+    half = None
+    if images and 0.0 <= row.test_accuracy <= 1.0:
+        interval = share_interval(round(row.test_accuracy * images), images)
+        half = half_width(interval.low, interval.high)
+    return number_text("test/accuracy", row.test_accuracy, half)
 
 
 def _not_carried(info: ReferenceInfo) -> str:

@@ -12,13 +12,19 @@ import pandas as pd
 
 from tunetrack.report import draw_params, draw_trials, html, words
 from tunetrack.report.certainty import CertaintyInfo, certainty_info
+from tunetrack.report.confirmed import winner_section
 from tunetrack.report.curves import curves_info
+from tunetrack.report.evidence import Evidence
+from tunetrack.report.findings import review_section
 from tunetrack.report.history import history_info
 from tunetrack.report.importance import importance_info
 from tunetrack.report.leaderboard import LeaderboardInfo, LeaderboardRow, leaderboard_info
+from tunetrack.report.parts import section_html
 from tunetrack.report.slices import SliceInfo, slice_info
 from tunetrack.report.states import failures_info, states_info
+from tunetrack.report.understanding.sections import accounts_section, understanding_sections
 from tunetrack.report.values import finished, label, number
+from tunetrack.report.winner import half_width
 from tunetrack.tracking.queries import StudyTable
 
 __all__ = ["Context", "render_report"]
@@ -36,12 +42,14 @@ class Context:
         document: the study file's text; empty where it is not stored.
         validation_images, test_images: how many images the study measures on; None where it is not known.
         versions: of the software that wrote the report, by name.
+        evidence: what was confirmed and reviewed.
     """
 
     document: str = ""
     validation_images: int | None = None
     test_images: int | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def render_report(table: StudyTable, history: pd.DataFrame, context: Context | None = None) -> str:
@@ -57,15 +65,20 @@ def render_report(table: StudyTable, history: pd.DataFrame, context: Context | N
     """
     context = context or Context()
     certainty = certainty_info(table, context.validation_images)
-    board = leaderboard_info(table, history)
+    winner = context.evidence.winner
+    board = leaderboard_info(table, history, images=context.validation_images, winner=winner)
     parts = [
         _head(table, certainty, board, context),
+        section_html(winner_section(table, context.evidence)),
+        section_html(review_section(context.evidence.review)),
         _leaderboard(table, board, certainty),
         _history(table),
         _curves(table, history),
         _slices(table, certainty),
         _importance(table),
+        understanding_sections(table, history),
         _states(table),
+        accounts_section(table),
         _failures(table),
         _again(table, context),
     ]
@@ -76,10 +89,13 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
     study = table.study
     ended = f" to {study.end:%Y-%m-%d %H:%M} UTC" if study.end else " UTC"
     meta = f"{study.state.value.lower()}, experiment {study.experiment}, {study.start:%Y-%m-%d %H:%M}{ended}"
+    winner = context.evidence.winner
+    lead, *rest = words.outcome_words(table, certainty, winner)
     facts = [
-        words.certainty_words(table, certainty),
-        words.measured_words(certainty, board, context.test_images),
+        *rest,
+        words.measured_words(certainty, board, context.test_images) if winner is None else "",
         words.protocol_words(table),
+        words.ending_words(table),
         words.cost_words(states_info(table)),
     ]
     inner = "\n".join(html.paragraph(fact) for fact in facts if fact)
@@ -87,7 +103,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
         [
             f"<header>\n<h1>{html.breakable(study.info.name)}</h1>",
             html.paragraph(meta, "meta"),
-            html.paragraph(words.headline(table, certainty), "lead"),
+            html.paragraph(lead, "lead"),
             f'<div class="facts">{inner}</div>\n</header>',
         ]
     )
@@ -99,13 +115,19 @@ def _leaderboard(table: StudyTable, board: LeaderboardInfo, certainty: Certainty
         return html.section("leaderboard", "Best trials", html.paragraph("No trial has a result.", "note"))
     shown = [param.path for param in searched if any(param.path in row.params for row in board.rows)]
     heads = [("trial", "n"), *((goal.metric, "n") for goal in goals)]
+    heads += [
+        ("95 % interval, 1 seed", "n"),
+        ("confirmed mean ± half its interval", "n"),
+        ("seeds", "n"),
+        ("images", "n"),
+    ]
     heads += [(name, "n") for name in ("best epoch's accuracy", "last epoch's accuracy", "test accuracy")]
     heads += [*((path, "n") for path in shown), ("epochs", "n"), ("seconds", "n"), ("model parameters", "n")]
     columns = [_cells(row, shown, len(goals)) for row in board.rows]
     # A column that says nothing in any row is left out.
     kept = [index for index in range(len(heads)) if any(row[index] not in ("", "–") for row in columns)]
     # Names stand left and may break, numbers stand right.
-    first = 4 + len(goals)
+    first = 8 + len(goals)
     named = {first + place for place, path in enumerate(shown) if any(_is_name(row, path) for row in board.rows)}
     rows = [[(row[index], "t" if index in named else "n") for index in kept] for row in columns]
     heads = [(text, "t" if index in named else kind) for index, (text, kind) in enumerate(heads)]
@@ -114,7 +136,7 @@ def _leaderboard(table: StudyTable, board: LeaderboardInfo, certainty: Certainty
     figure = ""
     if len(goals) == 1 and len(board.rows) > 1:
         values = ", ".join(f"trial {row.number} {row.values[0]:.4g}" for row in board.rows)
-        note = "Filled: cannot be told apart from the best by its standard error." if certainty.error else ""
+        note = "Filled: cannot be told apart from the best by these images." if certainty.interval else ""
         figure = html.picture(
             draw_trials.draw_certainty(board, certainty, goals[0].metric), f"The best trials' values: {values}.", note
         )
@@ -131,6 +153,8 @@ def _cells(row: LeaderboardRow, shown: Sequence[str], goals: int) -> list[str]:
     return [
         str(row.number),
         *(f"{value:.5g}" for value in row.values[:goals]),
+        "–" if row.interval is None else f"{row.interval.low:.4f} to {row.interval.high:.4f}",
+        *_confirmed(row),
         best,
         _number(row.final_accuracy, ".4f"),
         _number(row.test_accuracy, ".4f"),
@@ -139,6 +163,13 @@ def _cells(row: LeaderboardRow, shown: Sequence[str], goals: int) -> list[str]:
         _number(row.seconds, ",.1f"),
         _number(row.parameters, ",d"),
     ]
+
+
+def _confirmed(row: LeaderboardRow) -> list[str]:
+    """The mean over seeds, the seeds behind what is known of the configuration, and the images of each."""
+    one = row.confirmed
+    mean = "–" if one is None else f"{one.mean:.4f} ± {half_width(one.low, one.high):.4f}"
+    return [mean, "1" if one is None else str(len(one.values)), _number(row.images, ",d")]
 
 
 def _is_name(row: LeaderboardRow, path: str) -> bool:

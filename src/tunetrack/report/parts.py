@@ -11,7 +11,20 @@ from matplotlib.figure import Figure
 from tunetrack.report import html, markdown
 from tunetrack.report.style import to_svg
 
-__all__ = ["Drawing", "Grid", "Items", "Page", "Part", "Section", "Words", "page_html", "page_markdown"]
+__all__ = [
+    "Drawing",
+    "Grid",
+    "Items",
+    "Page",
+    "Part",
+    "Remark",
+    "Section",
+    "Words",
+    "page_html",
+    "page_markdown",
+    "section_html",
+    "section_markdown",
+]
 
 
 @dataclass(frozen=True)
@@ -39,12 +52,31 @@ class Grid:
         rows: as many cells each.
         names: indices of the columns that stand left; the others are numbers.
         folded: where not empty, HTML shows it only on demand, under these words, and Markdown not at all.
+        best: index of the row that stands out in HTML; None: no row does.
     """
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     names: tuple[int, ...] = ()
     folded: str = ""
+    best: int | None = None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that was noticed.
+
+    Attributes:
+        weight: how much it weighs, in one word: ``high``, ``medium``, ``low`` or ``note``.
+        title: what it is, in a sentence.
+        text: what it rests on.
+        advice: what to do; may be empty.
+    """
+
+    weight: str
+    title: str
+    text: str
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +96,7 @@ class Drawing:
     caption: str = ""
 
 
-Part = Words | Items | Grid | Drawing
+Part = Words | Items | Grid | Remark | Drawing
 
 
 @dataclass(frozen=True)
@@ -88,8 +120,12 @@ class Page:
 def page_html(page: Page) -> str:
     """One self-contained HTML page."""
     head = f"<header>\n<h1>{html.breakable(page.title)}</h1>\n{html.paragraph(page.about, 'meta')}\n</header>"
-    body = [html.section(part.name, part.title, *map(_html, part.parts)) for part in page.sections if part.parts]
-    return html.document(page.title, [head, *body])
+    return html.document(page.title, [head, *map(section_html, page.sections)])
+
+
+def section_html(section: Section) -> str:
+    """One section of a page; empty where it has no parts."""
+    return html.section(section.name, section.title, *map(_html, section.parts)) if section.parts else ""
 
 
 def _html(part: Part) -> str:
@@ -98,12 +134,16 @@ def _html(part: Part) -> str:
             return html.paragraph(text, "note" if note else "")
         case Items(items, title):
             return (f"<h3>{escape(title)}</h3>\n" if title else "") + html.bullets(items)
-        case Grid(heads, rows, names, folded):
+        case Grid(heads, rows, names, folded, best):
             kinds = ["t" if index in names else "n" for index in range(len(heads))]
             made = html.table(
-                list(zip(heads, kinds, strict=True)), [list(zip(row, kinds, strict=True)) for row in rows]
+                list(zip(heads, kinds, strict=True)), [list(zip(row, kinds, strict=True)) for row in rows], best
             )
             return f"<details><summary>{escape(folded)}</summary>{made}</details>" if folded else made
+        case Remark(weight, title, text, advice):
+            more = html.paragraph(text) + html.paragraph(advice, "advice")
+            badge = f'<span class="weight">{escape(weight)}</span>'
+            return f'<div class="remark is-{escape(weight)}"><h3>{badge} {escape(title)}</h3>{more}</div>'
         case Drawing():
             return html.picture(part.drawn, part.alt, part.caption)
 
@@ -117,10 +157,19 @@ def page_markdown(page: Page, stem: str) -> tuple[str, dict[str, str]]:
     """
     figures: dict[str, str] = {}
     parts = [f"# {markdown.line(page.title)}", markdown.line(page.about)]
-    for section in page.sections:
-        inner = [_markdown(part, stem, figures) for part in section.parts]
-        parts.append(markdown.section(section.title, *inner))
+    parts += [section_markdown(section, stem, figures) for section in page.sections]
     return markdown.document(parts), figures
+
+
+def section_markdown(section: Section, stem: str, figures: dict[str, str]) -> str:
+    """One section of a page; empty where it has no parts.
+
+    Args:
+        section: what to write.
+        stem: what the names of the figures' files begin with.
+        figures: gets the section's figures, SVG by file name.
+    """
+    return markdown.section(section.title, *(_markdown(part, stem, figures) for part in section.parts))
 
 
 def _markdown(part: Part, stem: str, figures: dict[str, str]) -> str:
@@ -134,6 +183,9 @@ def _markdown(part: Part, stem: str, figures: dict[str, str]) -> str:
             numbers: Sequence[int] = [index for index in range(len(heads)) if index not in names]
             cells = [[markdown.line(cell) for cell in row] for row in rows]
             return "" if folded else markdown.table([markdown.line(head) for head in heads], cells, numbers)
+        case Remark(weight, title, text, advice):
+            said = markdown.line(f"{title}. {text} {advice}")
+            return f"- **{markdown.line(weight)}**: {said}"
         case Drawing(name, drawn, alt, caption):
             file = f"{stem}-{name}.svg"
             figures[file] = to_svg(drawn)

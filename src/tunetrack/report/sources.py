@@ -13,11 +13,13 @@ from tunetrack.report.compared_curves import compared_curves, shown_metrics
 from tunetrack.report.curves import curve_metric, curve_trials
 from tunetrack.report.derived import history_metrics
 from tunetrack.report.draw_compared import draw_compared
+from tunetrack.report.evidence import Evidence, read_evidence
 from tunetrack.report.leaderboard import leaderboard_trials
 from tunetrack.report.markdown_page import PageSource, render_markdown
 from tunetrack.report.page import Context, render_report
 from tunetrack.report.reference import Compared, reference_info
 from tunetrack.report.style import to_svg
+from tunetrack.report.understanding.pruning import audited_trials
 from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
 from tunetrack.spec.reference import Reference, row_matches
@@ -27,10 +29,11 @@ from tunetrack.tracking.queries import (
     image_counts,
     read_history,
     read_study,
+    study_artifact,
     study_file,
 )
 
-__all__ = ["MarkdownReport", "build_markdown", "build_report", "stored_document", "stored_reference"]
+__all__ = ["MarkdownReport", "build_markdown", "build_report", "stored_document", "stored_evidence", "stored_reference"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,25 @@ def build_report(store: TrackingStore, study: str, experiment: str | None = None
         TrackingError: the store failed, or there is no such study, or more than one.
     """
     table = read_study(store, study, experiment)
-    shown = {trial.run_id: None for trial in (*curve_trials(table), *leaderboard_trials(table))}
+    shown = {one.run_id: None for one in (*curve_trials(table), *leaderboard_trials(table), *audited_trials(table))}
     history = read_history(store, list(shown), [curve_metric(table)])
     images = image_counts(store, table.study)
-    context = Context(study_file(store, table.study), images.get("validation"), images.get("test"))
+    context = Context(
+        study_file(store, table.study),
+        images.get("validation"),
+        images.get("test"),
+        evidence=stored_evidence(store, table.study.run_id),
+    )
     return render_report(table, history, context)
+
+
+def stored_evidence(store: TrackingStore, run_id: str) -> Evidence:
+    """What was confirmed and reviewed, as the study's run has it.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    return read_evidence(lambda name: study_artifact(store, run_id, name))
 
 
 def build_markdown(
@@ -90,7 +107,8 @@ def build_markdown(
     others = tuple(_compared(store, read_study(store, name), reference) for name in beside)
     curves = compared_curves(own, None if reference is None else reference_info(reference, (own,)))
     drawn = to_svg(draw_compared(curves)) if any(row.curve for row in curves.rows) else ""
-    source = PageSource(own, reference, others, figure if drawn else "")
+    evidence = stored_evidence(store, table.study.run_id)
+    source = PageSource(own, reference, others, figure if drawn else "", evidence)
     return MarkdownReport(render_markdown(source), drawn)
 
 

@@ -53,14 +53,17 @@ def finished(table: StudyTable) -> tuple[TrialRow, ...]:
 
 
 def ranked(table: StudyTable, objective: int = 0) -> tuple[TrialRow, ...]:
-    """The finished trials, best first by one objective; equals by the others, then by their numbers."""
+    """The finished trials, best first by one objective; equals by the others, then by their numbers.
+
+    Those that break a constraint of the study are left out: none of them can be chosen.
+    """
     goals = table.study.info.objectives
     order = [objective, *(index for index in range(len(goals)) if index != objective)]
 
     def key(trial: TrialRow) -> tuple[float, ...]:
         return (*((-1.0 if goals[i].maximize else 1.0) * (score(trial, i) or 0.0) for i in order), trial.number)
 
-    return tuple(sorted(finished(table), key=key))
+    return tuple(sorted((trial for trial in finished(table) if not trial.violates), key=key))
 
 
 def pareto_front(points: Sequence[Sequence[float]], maximize: Sequence[bool]) -> tuple[int, ...]:
@@ -122,6 +125,8 @@ def unit(metric: str) -> str:
         return "mean cross-entropy, nats"
     if metric.endswith("seconds"):
         return "seconds"
+    if metric.endswith("_ms"):
+        return "milliseconds"
     return "count" if metric.endswith("parameters") else ""
 
 

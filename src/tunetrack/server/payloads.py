@@ -74,7 +74,8 @@ Plan = Callable[[Asked], Planned]
 
 
 def _study(given: Asked) -> Planned:
-    return Planned(given.now.version, lambda: json_body(given.views.study(given.now)))
+    version = fingerprint(given.now.version, given.views.evidence(given.now))
+    return Planned(version, lambda: json_body(given.views.study(given.now)))
 
 
 def _trials(given: Asked) -> Planned:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -85,7 +86,8 @@ def _studies(looks: Looks, views: Views) -> Endpoint:
 def _of_study(looks: Looks, views: Views, plan: payloads.Plan) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         now = await looks.study(study_id(request.path_params["study"]))
-        planned = plan(payloads.Asked(looks.reader, views, now, request.query_params, request.path_params))
+        given = payloads.Asked(looks.reader, views, now, request.query_params, request.path_params)
+        planned = await run_in_threadpool(plan, given)  # it may look for files
         return await _sent(request, looks, planned.version, planned.compute)
 
     return endpoint

@@ -10,13 +10,16 @@ from pydantic import ValidationError
 
 from tunetrack.errors import Problem, SpecError
 from tunetrack.spec.annotations import did_you_mean, shown
+from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.config import TrialConfig
+from tunetrack.spec.constraints import parse_constraint
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.overrides import apply_overrides, parse_override
 from tunetrack.spec.parsing import parse_space
 from tunetrack.spec.points import point_problems, point_values
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.reading import Source, read_document, read_yaml
+from tunetrack.spec.records import LATENCY
 from tunetrack.spec.space import BROKEN, OneOf, SearchSpace
 from tunetrack.spec.study import SEARCHED_SECTIONS, StudyHead, StudySpec
 
@@ -155,6 +158,7 @@ def _contradictions(head: StudyHead, space: SearchSpace) -> list[Problem]:
     twice = sorted({metric for metric in metrics if metrics.count(metric) > 1})
     if twice:
         problems.append(Problem("objective", f"names the same metric twice: {', '.join(twice)}"))
+    problems += _constraint_problems(head) + _stop_problems(head, space)
     if several and pruner.name != "none":
         problems.append(Problem("pruner.name", "pruning needs a single objective; use none", shown(pruner.name)))
     if several and sampler.engine == "hyperopt":
@@ -172,4 +176,37 @@ def _contradictions(head: StudyHead, space: SearchSpace) -> list[Problem]:
     if sampler.name == "grid" and any(isinstance(node, OneOf) for node in space.nodes()):
         message = "grid cannot walk one_of branches; brute_force can"
         problems.append(Problem("sampler.name", message, shown(sampler.name)))
+    return problems
+
+
+def _constraint_problems(head: StudyHead) -> list[Problem]:
+    texts = [str(parse_constraint(text)) for text in head.constraints]
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    problems = [Problem("constraints", f"says the same twice: {', '.join(twice)}")] if twice else []
+    late = [text for text in head.constraints if not parse_constraint(text).known_before]
+    if late and head.sampler.engine == "optuna" and head.sampler.name == "cmaes":
+        message = f"cmaes knows no limit on what a trial has at its end ({', '.join(late)}); use tpe, gp or nsgaii"
+        problems.append(Problem("sampler.name", message, shown(head.sampler.name)))
+    if head.objective[0].metric == LATENCY and head.pruner.name != "none":
+        message = f"pruning needs an objective that is known while a trial runs, and {LATENCY} is measured at its end"
+        problems.append(Problem("pruner.name", f"{message}; use none", shown(head.pruner.name)))
+    return problems
+
+
+def _stop_problems(head: StudyHead, space: SearchSpace) -> list[Problem]:
+    stop, several, metric = head.stop, len(head.objective) > 1, str(head.objective[0].metric)
+    problems = []
+    if stop.target is not None and several:
+        message = "needs a single objective; make a limit of the others under constraints, or use no_improvement"
+        problems.append(Problem("stop.target", message, shown(stop.target)))
+    if stop.terminator and (several or metric not in SHARES):
+        message = (
+            f"compares with the standard error of an accuracy, so it needs one of {', '.join(SHARES)} as the only "
+            "objective; use no_improvement"
+        )
+        problems.append(Problem("stop.terminator", message, "true"))
+    moving = [parameter.path for parameter in space.parameters if parameter.path.startswith("data.")]
+    if stop.terminator and moving:
+        message = f"needs the same validation images for all trials, but {', '.join(moving)} is searched"
+        problems.append(Problem("stop.terminator", f"{message}; use no_improvement", "true"))
     return problems

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LATENCY",
     "OBJECTIVE_METRICS",
     "EpochRecord",
     "Evaluation",
@@ -27,7 +28,10 @@ __all__ = [
     "pruning_rule",
 ]
 
-#: What an objective may name. "best/…" is the best epoch's value, the plain name is the last epoch's.
+#: Milliseconds of one forward pass of one image on the trial's device; measured where a study asks for it.
+LATENCY = "model/latency_ms"
+
+#: What an objective or a constraint may name. "best/…" is the best epoch's value, the plain name is the last epoch's.
 OBJECTIVE_METRICS = (
     "validation/accuracy",
     "validation/loss",
@@ -38,6 +42,7 @@ OBJECTIVE_METRICS = (
     "model/parameters",
     "model/flops",
     "model/memory_mb",
+    LATENCY,
     "train_seconds",
 )
 
@@ -208,6 +213,10 @@ class TrialOutcome:
         metrics: further numbers by name (``best/…``, ``final/…``, ``model/…``, ``train_seconds``, ``memory/peak_mb``).
         duplicate_of: number of the trial whose result was reused.
         would_prune_at: epoch after which the pruner would have ended it, had it not been of the control sample.
+        constraints: by how much each constraint is broken, by its text; 0 or less: it is kept. Empty where the study
+            has none, or where they could not be judged.
+        violates: the broken ones in words.
+        device_seconds: time on a device that the trial has used, where that is known.
     """
 
     state: TrialState
@@ -216,6 +225,9 @@ class TrialOutcome:
     metrics: dict[str, float] = field(default_factory=dict)
     duplicate_of: int | None = None
     would_prune_at: int | None = None
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    violates: tuple[str, ...] = ()
+    device_seconds: float | None = None
 
 
 def pruned_reason(epoch: int, epochs: int, finding: Finding | None = None) -> str:

@@ -24,6 +24,7 @@ from tunetrack.errors import InfeasibleConfigError
 from tunetrack.spec.annotations import did_you_mean
 from tunetrack.spec.config import DATA_PLACES, Config, TrialConfig
 from tunetrack.spec.confirm import ConfirmConfig, Confirms
+from tunetrack.spec.constraints import Constraint, ConstraintText, parse_constraint
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.problems import problems_in
 from tunetrack.spec.records import OBJECTIVE_METRICS
@@ -41,6 +42,7 @@ __all__ = [
     "Objective",
     "PrunerConfig",
     "SamplerConfig",
+    "Stop",
     "StudyHead",
     "StudySpec",
 ]
@@ -62,7 +64,7 @@ PRUNERS = (
 )
 
 #: Sections that a resumed study may change: they neither say what is searched nor how.
-WORDS_AND_BUDGET = ("name", "description", "budget", "reference", "confirm")
+WORDS_AND_BUDGET = ("name", "description", "budget", "stop", "reference", "confirm")
 
 Direction = Literal["maximize", "minimize"]
 
@@ -163,19 +165,38 @@ class PrunerConfig(_WithOptions):
 
 
 class Budget(Config):
-    """When a study is finished: after so many trials or so many seconds, whichever comes first."""
+    """When a study is finished: after so many trials, seconds or device seconds, whichever comes first."""
 
     trials: Annotated[int, Field(ge=1)] | None = Field(None, description="number of trials")
     seconds: Annotated[float, Field(gt=0)] | None = Field(None, description="no trial starts after that time")
+    device_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="no trial starts once the trials that have ended took so many seconds of training together; one on "
+        "a share of a GPU counts that share",
+    )
     retries: Annotated[int, Field(ge=0)] = Field(
         2, description="how often a trial is run again whose worker was killed; then it has FAILED"
     )
 
     @model_validator(mode="after")
     def _says_something(self) -> Budget:
-        if self.trials is None and self.seconds is None:
-            raise ValueError("needs trials, seconds or both")
+        if self.trials is None and self.seconds is None and self.device_seconds is None:
+            raise ValueError("needs trials, seconds or device_seconds")
         return self
+
+
+class Stop(Config):
+    """When a study ends before its budget is spent; whichever comes first."""
+
+    no_improvement: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="after so many trials in a row without a better one; of several objectives: on the front",
+    )
+    target: float | None = Field(None, description="when the objective is as good as this")
+    terminator: bool = Field(
+        False,
+        description="when what is left to be gained is probably less than the standard error of the best accuracy",
+    )
 
 
 def _listed(given: Any) -> Any:
@@ -198,6 +219,11 @@ class StudyHead(Config):
         Field(strict=False, min_length=1),
         BeforeValidator(_listed, json_schema_input_type=Objective | Annotated[list[Objective], Field(min_length=1)]),
     ] = Field((Objective(),), description="one objective, or a list of them")
+    constraints: Annotated[
+        tuple[ConstraintText, ...],
+        Field(strict=False),
+        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    ] = Field((), description='limits that the best trial keeps, such as "model/parameters <= 8000"')
     sampler: SamplerConfig = Field(SamplerConfig(), description="who proposes trials")
     pruner: PrunerConfig = Field(PrunerConfig(), description="who stops hopeless trials early")
     budget: Budget = Field(Budget(trials=20), description="when the study is finished")
@@ -206,6 +232,7 @@ class StudyHead(Config):
     )
     confirm: ConfirmConfig | None = Field(None, description="train the best again after the search; default: no")
     confirms: Confirms | None = Field(None, description="written by tunetrack: what this study confirms")
+    stop: Stop = Field(Stop(), description="when the study ends before that")
     reference: Reference | None = Field(None, description="what an original experiment reports, to be compared with")
 
 
@@ -232,6 +259,11 @@ class StudySpec:
     def objectives(self) -> tuple[Objective, ...]:
         """The objectives in order; one for a single-objective study."""
         return self.head.objective
+
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The limits that the best trial keeps, in order."""
+        return tuple(map(parse_constraint, self.head.constraints))
 
     def config(self, resolved: dict[str, Any]) -> TrialConfig:
         """A resolved point of the space as the trainer's configuration.

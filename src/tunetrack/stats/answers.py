@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.contingency_tables import mcnemar
 
+from tunetrack.stats.best import probabilities
 from tunetrack.stats.comparison import Comparison, Configuration, Difference, adjusted, grouped
 from tunetrack.stats.shares import Interval, check_level
-from tunetrack.stats.twoway import Floats, Scatter, scatter_of
+from tunetrack.stats.twoway import Floats, Scatter, two_way
 
 __all__ = ["compare_answers"]
-
-_DRAWS = 20_000
 
 
 def compare_answers(correct: npt.ArrayLike, level: float = 0.95, rng_seed: int = 0) -> Comparison:
@@ -39,14 +38,14 @@ def compare_answers(correct: npt.ArrayLike, level: float = 0.95, rng_seed: int =
     tables = given.astype(np.float64)
     count, seeds, images = tables.shape
     means = tables.mean(axis=(1, 2))
-    scatters = [scatter_of(table) for table in tables]
+    scatters = [two_way(table).scatter() for table in tables]
 
     def difference(a: int, b: int) -> Difference:
         return _difference(a, b, given, level)
 
     best = int(np.argmax(means))
     groups = grouped(list(means), difference, level)
-    p_best = _p_best(tables, scatters, np.random.default_rng(rng_seed))
+    p_best = probabilities(means, tables.mean(axis=2), _image_errors(tables), rng_seed)
     return Comparison(
         configurations=tuple(
             Configuration(float(mean), _share_interval(float(mean), scatter, images, level), float(p), group)
@@ -80,9 +79,9 @@ def _share_interval(share: float, scatter: Scatter, images: int, level: float) -
 def _difference(a: int, b: int, given: npt.NDArray[np.bool_], level: float) -> Difference:
     apart = given[a].astype(np.float64) - given[b]
     seeds, images = apart.shape
-    estimate, plain = float(apart.mean()), scatter_of(apart)
-    # Half an image to each cell of the table of agreement (Agresti & Min 2005): no image, no certainty.
-    scatter = Scatter(plain.seed_error, math.hypot(plain.image_error, 1.0 / (images + 2)), seeds)
+    # Half an answer more in each cell of the table of agreement (Agresti & Min 2005, doi:10.1002/sim.1781): equal
+    # answers to a hundred images do not prove equal answers to all.
+    estimate, scatter = float(apart.mean()), two_way(apart).scatter(1.0 / ((images + 2) * math.sqrt(seeds)))
     width = scatter.width(level)
     p, exact = scatter.beyond(estimate), None
     if seeds == 1:
@@ -100,33 +99,20 @@ def _run_error(tables: Floats) -> float:
     """Scatter of one training's accuracy about its configuration's mean; images that all find hard do not count.
 
     Half the variance of a difference of two configurations' single trainings, over new seeds and images, averaged over
-    pairs; with one configuration the scatter between its seeds.
+    pairs; with one configuration the variance between its seeds.
     """
-    count, seeds, _ = tables.shape
+    count = len(tables)
     if count == 1:
         return float(tables.mean(axis=2).std(ddof=1))
-    variances = []
-    for a in range(count):
-        for b in range(a):
-            found = scatter_of(tables[a] - tables[b])
-            variances.append((found.seed_error**2 * seeds + found.image_error**2) / 2.0)
-    return math.sqrt(float(np.mean(variances)))
+    pairs = [two_way(tables[a] - tables[b]).of_one_seed() for a in range(count) for b in range(a)]
+    return math.sqrt(max(float(np.mean(pairs)), 0.0) / 2.0)
 
 
-def _p_best(tables: Floats, scatters: list[Scatter], random: np.random.Generator) -> Floats:
-    """Share of draws in which each configuration is the best.
-
-    Drawn are deviations over seeds (t, each configuration for itself) and over images (normal, with the configurations'
-    correlation: an image that is hard for one is hard for the others).
-    """
-    count, seeds, images = tables.shape
-    draws = np.tile(tables.mean(axis=(1, 2)), (_DRAWS, 1))
-    if images > 1:
-        by_image = np.atleast_2d(np.cov(tables.mean(axis=1)))
-        correlation = by_image / np.sqrt(np.outer(np.diag(by_image), np.diag(by_image)).clip(1e-300))
-        errors = np.array([scatter.image_error for scatter in scatters])
-        values, vectors = np.linalg.eigh(correlation * np.outer(errors, errors))
-        draws += random.standard_normal((_DRAWS, count)) @ (vectors * np.sqrt(values.clip(0.0))).T
-    if seeds > 1:
-        draws += random.standard_t(seeds - 1, (_DRAWS, count)) * [scatter.seed_error for scatter in scatters]
-    return np.bincount(draws.argmax(axis=1), minlength=count) / _DRAWS
+def _image_errors(tables: Floats) -> Floats:
+    """Covariance of the configurations' means over new images, without the rest, which their seeds hold too."""
+    count, _, images = tables.shape
+    if images == 1:
+        return np.zeros((count, count))
+    found = np.cov(tables.mean(axis=1)).reshape(count, count) / images
+    rest = [min(two_way(table).rest, found[place, place]) for place, table in enumerate(tables)]
+    return np.asarray(found - np.diag(rest), dtype=np.float64)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
 from tunetrack.stats.shares import Interval
 
@@ -98,10 +97,11 @@ class Comparison:
 
 def adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with Holm's correction for their number (Holm 1979, doi:10.2307/4615733)."""
-    if not differences:
-        return ()
-    corrected = multipletests([one.p for one in differences], method="holm")[1]
-    return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(differences, corrected, strict=True))
+    p = np.array([one.p for one in differences])
+    order = np.argsort(p)
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return tuple(replace(one, p_adjusted=float(value)) for one, value in zip(differences, corrected, strict=True))
 
 
 def grouped(means: Sequence[float], difference: Callable[[int, int], Difference], level: float) -> list[int]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tunetrack.stats.best import probabilities
 from tunetrack.stats.comparison import Comparison, Configuration, Difference, adjusted, grouped
 from tunetrack.stats.shares import Interval, check_level
 from tunetrack.stats.twoway import Floats, Scatter
 
 __all__ = ["compare_values"]
-
-_DRAWS = 20_000
 
 
 def compare_values(values: npt.ArrayLike, maximize: bool, level: float = 0.95) -> Comparison:
@@ -38,14 +37,13 @@ def compare_values(values: npt.ArrayLike, maximize: bool, level: float = 0.95) -
     def difference(a: int, b: int) -> Difference:
         apart = table[a] - table[b]
         estimate, scatter = float(apart.mean()), _scatter(apart)
-        width = scatter.width(level)
-        p = scatter.beyond(estimate) if scatter.seed_error > 0.0 else float(estimate == 0.0)
+        width, p = scatter.width(level), scatter.beyond(estimate)
         return Difference(a, b, estimate, Interval(estimate - width, estimate + width), p, p, None)
 
     goodness = means if maximize else -means
     best = int(np.argmax(goodness))
     groups = grouped(list(goodness), difference, level)
-    p_best = _p_best(goodness, scatters)
+    p_best = probabilities(goodness, table if maximize else -table, np.zeros((len(table), len(table))))
     widths = [scatter.width(level) for scatter in scatters]
     return Comparison(
         configurations=tuple(
@@ -63,12 +61,3 @@ def compare_values(values: npt.ArrayLike, maximize: bool, level: float = 0.95) -
 
 def _scatter(values: Floats) -> Scatter:
     return Scatter(float(values.std(ddof=1)) / len(values) ** 0.5, 0.0, len(values))
-
-
-def _p_best(goodness: Floats, scatters: list[Scatter]) -> Floats:
-    """Share of draws from the configurations' t distributions in which each one is the best."""
-    random = np.random.default_rng(0)
-    seeds = scatters[0].seeds
-    errors = np.array([scatter.seed_error for scatter in scatters])
-    draws = goodness + errors * random.standard_t(seeds - 1, (_DRAWS, len(goodness)))
-    return np.bincount(draws.argmax(axis=1), minlength=len(goodness)) / _DRAWS

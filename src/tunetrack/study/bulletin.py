@@ -138,4 +138,5 @@ def _row(trial: StudyTrial, info: StudyInfo) -> TrialRow:
         duplicate_of=record.duplicate_of,
         start=record.started or datetime.now(UTC),
         end=record.finished,
+        violates="; ".join(record.violates),
     )

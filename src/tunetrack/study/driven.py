@@ -67,7 +67,7 @@ class DrivenStudy:
             return report(record.epoch, value)
 
         try:
-            watch = TrialWatch(watch_epoch, conditions=trial.log_conditions)
+            watch = TrialWatch(watch_epoch, conditions=trial.log_conditions, constraints=self.spec.constraints)
             result = run_trial(config, self.spec.objectives, data, watch)
         except KeyboardInterrupt:
             trial.finish(TrialOutcome(TrialState.KILLED, reason="interrupted"))

@@ -18,7 +18,7 @@ from tunetrack.study.alone import alone
 from tunetrack.study.best import crown, log_look, weights_are_kept
 from tunetrack.study.bulletin import Bulletin, Ranking
 from tunetrack.study.data import ResidentSets
-from tunetrack.study.outcome import in_words, read_result
+from tunetrack.study.outcome import ended_by, in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend, send_leftovers
@@ -90,10 +90,12 @@ class Views:
     Attributes:
         files: makes files for the study's run, from that run's id, when the runs are complete; None: none.
         ranking: orders the searched parameters by importance.
+        crowned: whether the best trial gets a model and a look at the test images.
     """
 
     files: Callable[[TrackingStore, str], Mapping[str, bytes]] | None = None
     ranking: Ranking = lambda table: ()
+    crowned: bool = True
 
 
 def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResult:
@@ -138,7 +140,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
                 begin_anew(wanted.place, ledger, store, run)
             with bulletin:
                 _search(worker, wanted)
-            result = _finish(worker, store, wanted.place, bulletin, report=views.files is not None)
+            result = _finish(worker, store, wanted.place, bulletin, views)
             if views.files is not None:
                 run.log_files(views.files(store, run.run_id))
                 _settle(worker, wanted.place)
@@ -197,6 +199,8 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
         kept.get("mlflow_run_id", wanted.run_id),
         kept.get("mlflow_experiment_id"),
     )
+    if kept.get("stopped"):
+        ledger.set_attribute("stopped", "")  # its budget or its rules may be others now
     ledger.set_attribute("state", INTERRUPTED)  # what it is, should this process end without a word
     ledger.set_attribute("mlflow_run_id", run.run_id)
     ledger.set_attribute("mlflow_experiment_id", run.experiment_id)
@@ -237,7 +241,7 @@ def _search(worker: Worker, wanted: Launch) -> None:
     start = StudyStart(
         ledger.name,
         spec.objectives,
-        spec.searched_paths,
+        run.info.searched,
         spec.head.budget.trials,
         worker.finished_trials(),
         run.run_id,
@@ -255,21 +259,23 @@ def _job(ledger: Ledger, place: Place, plan: CrewPlan) -> WorkerJob:
     return WorkerJob(ledger.name, place.ledger, place.tracking, home, threads=plan.threads, gpus=plan.gpus)
 
 
-def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, report: bool) -> StudyResult:
-    ledger, run = worker.ledger, worker.run
+def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bulletin, views: Views) -> StudyResult:
+    ledger, run, report = worker.ledger, worker.run, views.files is not None
     _agree(worker, store, place)
     clear_leftovers(place, ledger)
+    ledger.set_attribute("stopped", ended_by(ledger))
     result = read_result(ledger, store, place)
     bulletin.rank(result)
     best = result.best
     if best is None:
-        run.finish(StudyState.FAILED, in_words(result), report=report)
+        run.finish(StudyState.FAILED, in_words(result), report=report, stopped=result.stopped)
         _settle(worker, place)
         return result
     # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
     # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
-    if worker.spec.head.confirm is not None or worker.spec.head.confirms is not None:
-        pass  # the winner is named by the confirmation, which alone looks at the test images
+    head = worker.spec.head
+    if not views.crowned or head.confirm is not None or head.confirms is not None:
+        pass  # the winner is named by the confirmation, which alone looks at the test images; a race names none
     elif not weights_are_kept(best, store, run):
         worker.progress.note(
             f"the weights of the best trial, {best.number}, were lost with the machine that had them, so it has no "
@@ -285,7 +291,7 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
             log_look(look, best, store, run)
         ledger.set_attribute("crowned", best.number)
         result = read_result(ledger, store, place)
-    run.finish(StudyState.COMPLETE, in_words(result), best.number, report)
+    run.finish(StudyState.COMPLETE, in_words(result), best.number, report, result.stopped)
     _settle(worker, place)
     return result
 

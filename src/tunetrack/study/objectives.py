@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from tunetrack.spec import EpochRecord, Objective
+from tunetrack.spec.constraints import Constraint
+from tunetrack.spec.records import LATENCY
 
-__all__ = ["final_metrics", "running_value"]
+__all__ = ["excesses", "final_metrics", "measures_latency", "running_value"]
 
 
 def final_metrics(
@@ -42,7 +45,30 @@ def final_metrics(
 
 
 def running_value(objective: Objective, records: Sequence[EpochRecord], model: Mapping[str, float]) -> float:
-    """The objective as it stands after the last of these epochs; after the last epoch, the trial's value."""
-    metric = str(objective.metric)
+    """The objective as it stands after the last of these epochs; after the last epoch, the trial's value.
+
+    Args:
+        objective: names the metric.
+        records: the trial's epochs in order, at least one.
+        model: the model's numbers by name.
+
+    Returns:
+        NaN for a number that is measured at the trial's end and is not among the model's yet.
+    """
     known = records[-1].metrics() | final_metrics(records, model)
-    return known[metric]
+    return known.get(str(objective.metric), math.nan)
+
+
+def excesses(constraints: Sequence[Constraint], known: Mapping[str, float]) -> dict[str, float]:
+    """By how much each constraint is broken, by its text; 0 or less: it is kept.
+
+    Args:
+        constraints: the limits.
+        known: the trial's numbers by name. Limits on others are left out.
+    """
+    return {str(one): one.excess(known[one.metric]) for one in constraints if one.metric in known}
+
+
+def measures_latency(objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> bool:
+    """Whether something that a trial is judged by needs the time of a forward pass."""
+    return LATENCY in {*(str(goal.metric) for goal in objectives), *(one.metric for one in constraints)}

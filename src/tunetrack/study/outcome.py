@@ -15,7 +15,7 @@ from tunetrack.study.place import Place
 from tunetrack.study.result import HeldOut, StudyResult, StudyTrial
 from tunetrack.tracking import TrackingStore, trial_runs
 
-__all__ = ["in_words", "read_result", "so_far_in_words"]
+__all__ = ["ended_by", "in_words", "read_result", "so_far_in_words"]
 
 
 def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> StudyResult:
@@ -56,7 +56,19 @@ def read_result(ledger: Ledger, store: TrackingStore | None, place: Place) -> St
         validates_on_test_images=ledger.spec.validates_on_test_images,
         winner=Winner.from_json(attributes["winner"]) if "winner" in attributes else None,
         confirms=confirms,
+        constraints=tuple(map(str, ledger.spec.constraints)),
+        stopped=attributes.get("stopped", ""),
     )
+
+
+def ended_by(ledger: Ledger) -> str:
+    """Why a study that has come to its end gets no further trial, in words without a full stop.
+
+    Raises:
+        LedgerError: the search state cannot be read.
+    """
+    seconds = ledger.spec.head.budget.seconds
+    return ledger.ended_by() or ("" if seconds is None else f"its {duration(seconds)} are over (budget.seconds)")
 
 
 def in_words(result: StudyResult) -> str:
@@ -64,19 +76,25 @@ def in_words(result: StudyResult) -> str:
     best = result.best
     if best is None or best.value is None:
         reasons = sorted({trial.record.reason for trial in result.trials if trial.record.reason})
+        if any(trial.values for trial in result.trials):
+            limits = " and ".join(result.constraints)
+            return f"no trial of {result.name} keeps the constraint {limits}; loosen it, or search elsewhere"
         return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
     if result.winner is not None and result.winner_is_current:
         lines = [result.winner.in_words(), _cost_in_words(result.winner)]
     else:
         lines = [_best_in_words(result, "Best"), *filter(None, [result.outdated_in_words()])]
-    if result.standard_error and not result.winner_is_current:
-        near = result.within_standard_error()
-        if near:
-            lines.append(f"{near} other trial{'s lie' if near > 1 else ' lies'} within one standard error of it.")
+    ties = "" if result.winner_is_current else result.ties_in_words()
+    if ties:
+        lines.append(f"{ties[0].upper()}{ties[1:]}.")
     if result.test is not None:
         lines.append(f"{result.test_in_words()}.")
     if result.validates_on_test_images:
         lines.append(f"{result.protocol_in_words()}.")
+    if result.constraints:
+        lines.append(f"{result.constraints_in_words()}.")
+    if result.stopped:
+        lines.append(f"Ended, since {result.stopped}.")
     lines.append(f"Trials: {_states_in_words(result, result.counts())}; {_time_in_words(result)} in all.")
     return " ".join(lines)
 
@@ -113,8 +131,11 @@ def _best_in_words(result: StudyResult, title: str) -> str:
     best = result.best
     if len(result.objectives) > 1 or best is None or best.value is None:
         return result.front_in_words()
-    error = result.standard_error
-    exact = f" ± {error:.4f} (standard error from {result.validation_images} images)" if error else ""
+    interval = result.interval(best)
+    exact = ""
+    if interval is not None:
+        sample = f"1 seed x {result.validation_images:,} images"
+        exact = f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, {sample})"
     return f"**{title}: trial {best.number}** with {result.objectives[0].metric} {best.value:.4f}{exact}."
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tunetrack.spec import EpochRecord, Finding, Objective, TrialConfig, TrialOutcome
+
+if TYPE_CHECKING:
+    from tunetrack.tracking import SearchedParam
 
 __all__ = ["Progress", "StudyStart"]
 
@@ -16,7 +20,7 @@ class StudyStart:
     Attributes:
         name: the study's name in the ledger and in MLflow.
         objectives: in order.
-        searched: paths of the searched parameters.
+        searched: the searched parameters, and which branches search them.
         trials: number of trials in the budget; None where only time limits it.
         finished: trials that earlier runs of this study have finished.
         run_id: MLflow's id of the study's run.
@@ -24,7 +28,7 @@ class StudyStart:
 
     name: str
     objectives: tuple[Objective, ...]
-    searched: tuple[str, ...]
+    searched: tuple[SearchedParam, ...]
     trials: int | None
     finished: int
     run_id: str

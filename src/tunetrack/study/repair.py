@@ -160,8 +160,14 @@ def write_end(run: StudyRun, ledger: Ledger, record: TrialRecord, with_values: b
     """Queues the end of a trial as the ledger knows it, on the run that it has, or on a new one."""
     state = TrialState.KILLED if record.state is TrialState.RUNNING else record.state
     values = record.objectives if with_values else None
-    twin, pruning = record.duplicate_of, record.would_prune_at
-    outcome = TrialOutcome(state, values, record.reason, duplicate_of=twin, would_prune_at=pruning)
+    outcome = TrialOutcome(
+        state,
+        values,
+        record.reason,
+        duplicate_of=record.duplicate_of,
+        would_prune_at=record.would_prune_at,
+        violates=record.violates,
+    )
     trial = run.open_trial(record.number, expected_params(ledger.spec, record), existing=True)
     trial.finish(outcome, TrialArtifacts(curves=False))
 

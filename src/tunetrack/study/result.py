@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tunetrack.errors import TrackingError
 from tunetrack.ledger import TrialRecord, pareto_front
 from tunetrack.spec import Objective, TrialState, flatten
-from tunetrack.spec.certainty import SHARES, binomial_error
+from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.confirm import Confirms
 from tunetrack.spec.domains import Scalar
 from tunetrack.spec.winner import Winner
+from tunetrack.stats import Interval, difference_interval, share_interval
 from tunetrack.tracking import connect, read_weight_stats
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class StudyTrial:
             "reason": self.record.reason,
             "params": self.params,
             "values": None if self.values is None else list(self.values),
+            "violates": list(self.record.violates),
             "run_id": self.run_id,
             **({} if self.confirms is None else {"confirms": self.confirms}),
         }
@@ -154,6 +156,8 @@ class StudyResult:
             set.
         winner: what the last confirmation has found; None where there was none.
         confirms: what this study confirms; None where it searches itself.
+        constraints: limits that the best trial keeps, in words.
+        stopped: why it gets no further trial, in words; empty while it may.
     """
 
     name: str
@@ -174,10 +178,16 @@ class StudyResult:
         """Whether there is a confirmed winner, and no trial has got a value since."""
         return self.winner is not None and self.winner.searched_trials == len(self.ranked())
 
+    constraints: tuple[str, ...] = ()
+    stopped: str = ""
+
     def ranked(self) -> tuple[StudyTrial, ...]:
-        """The trials that have a value, best first by the first objective; equals by the others, then by number."""
+        """The trials that have a value, best first by the first objective; equals by the others, then by number.
+
+        Those that break a constraint are left out.
+        """
         signs = [-1.0 if objective.maximize else 1.0 for objective in self.objectives]
-        valued = [(trial.values, trial) for trial in self.trials if trial.values]
+        valued = [(trial.values, trial) for trial in self.trials if trial.values and trial.record.ranked]
         return tuple(
             trial for _, trial in sorted(valued, key=lambda pair: [s * v for s, v in zip(signs, pair[0], strict=True)])
         )
@@ -251,25 +261,52 @@ class StudyResult:
             return ""
         return "The validation images were drawn from the official test set (data.faithful)"
 
+    def constraints_in_words(self) -> str:
+        """How many trials broke a constraint, untrained or trained; empty where there is none."""
+        if not self.constraints:
+            return ""
+        trained = sum(bool(trial.record.violates) and trial.values is not None for trial in self.trials)
+        untrained = sum(bool(trial.record.violates) and trial.values is None for trial in self.trials)
+        broken = [f"{untrained} untrained"] if untrained else []
+        broken += [f"{trained} trained, which cannot be the best"] if trained else []
+        said = f"Constraint{'s' if len(self.constraints) > 1 else ''} {' and '.join(self.constraints)}"
+        return f"{said}: broken by {' and '.join(broken) if broken else 'no trial'}"
+
     def counts(self) -> dict[TrialState, int]:
         """How many trials ended in each state."""
         return dict(Counter(trial.state for trial in self.trials))
 
-    @property
-    def standard_error(self) -> float | None:
-        """Standard error of the best trial's accuracy (`binomial_error`); None for objectives that are no accuracy."""
-        if self.best is None or self.best.value is None or not self.validation_images or len(self.objectives) > 1:
-            return None
-        if self.objectives[0].metric not in SHARES:
-            return None
-        return binomial_error(self.best.value, self.validation_images)
+    def interval(self, trial: StudyTrial) -> Interval | None:
+        """The 95 % interval of a trial's accuracy over new images; None for objectives that are no accuracy.
 
-    def within_standard_error(self) -> int:
-        """How many other trials lie within one standard error of the best; 0 where there is no standard error."""
-        best, error = self.best, self.standard_error
-        if best is None or error is None:
-            return 0
-        return sum(1 for trial in self.ranked() if abs((trial.value or 0.0) - (best.value or 0.0)) <= error) - 1
+        It knows nothing of other training seeds: `winner` does.
+        """
+        if trial.value is None or not self.validation_images or len(self.objectives) > 1:
+            return None
+        if self.objectives[0].metric not in SHARES or not 0.0 <= trial.value <= 1.0:
+            return None
+        return share_interval(round(trial.value * self.validation_images), self.validation_images)
+
+    def ties_in_words(self) -> str:
+        """How many other trials the images do not tell apart from the best one; empty where nothing can be said.
+
+        Those are meant with which the 95 % interval of the difference of the two accuracies holds 0.
+        """
+        best, images = self.best, self.validation_images
+        if best is None or images is None or self.interval(best) is None:
+            return ""
+        others = [trial for trial in self.ranked()[1:] if trial.state is TrialState.COMPLETE]
+        first, ties = round((best.value or 0.0) * images), 0
+        for trial in others:  # the best first: beyond one that is told apart, all are
+            interval = difference_interval(first, images, round((trial.value or 0.0) * images), images)
+            if not interval.low <= 0.0 <= interval.high:
+                break
+            ties += 1
+        if not others:
+            return ""
+        if not ties:
+            return "by these images every other trial can be told apart from it"
+        return f"{ties} other trial{'s' * (ties > 1)} cannot be told apart from it"
 
     def frame(self) -> pd.DataFrame:
         """The trials as a table: number, state, one column a value, one a parameter by path, run_id."""
@@ -282,6 +319,7 @@ class StudyResult:
                 "state": trial.state.value,
                 **dict(zip(names, trial.values or (), strict=False)),
                 **trial.params,
+                **({"violates": "; ".join(trial.record.violates)} if self.constraints else {}),
                 "run_id": trial.run_id,
             }
             for trial in self.trials
@@ -297,6 +335,8 @@ class StudyResult:
                 {"metric": str(o.metric), "direction": "maximize" if o.maximize else "minimize"}
                 for o in self.objectives
             ],
+            "constraints": list(self.constraints),
+            "stopped": self.stopped,
             "best_trial": None if best is None else best.number,
             "winner": None if self.winner is None else {**self.winner.document(), "current": self.winner_is_current},
             "pareto_front": [trial.number for trial in self.front],

@@ -33,9 +33,10 @@ from tunetrack.spec import (
     TrialOutcome,
     TrialState,
 )
-from tunetrack.spec.records import pruned_reason
+from tunetrack.spec.constraints import Constraint, violations
+from tunetrack.spec.records import LATENCY, pruned_reason
 from tunetrack.study.health import HealthJudge
-from tunetrack.study.objectives import final_metrics, running_value
+from tunetrack.study.objectives import excesses, final_metrics, measures_latency, running_value
 
 __all__ = ["TrialResult", "TrialWatch", "run_trial"]
 
@@ -61,6 +62,7 @@ class TrialWatch:
         checkpoint: where the trial's state is kept after its epochs, and gone on from where it is; None: nowhere.
         note: told what the user should know, as a sentence.
         control: whether it is of the control sample: it is not stopped then, and when it would have been is noted.
+        constraints: limits that the trial's numbers are judged by.
     """
 
     epoch: Callable[[EpochRecord, float, bool], bool] = lambda record, value, unsaved: False
@@ -71,6 +73,7 @@ class TrialWatch:
     checkpoint: Path | None = None
     note: Callable[[str], None] = lambda text: None
     control: bool = False
+    constraints: Sequence[Constraint] = ()
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,10 @@ def run_trial(
 ) -> TrialResult:
     """Trains one configuration and never raises for what is wrong with it.
 
-    A configuration that cannot be built gives INFEASIBLE; an exception in training, a loss that is not finite
-    included, gives FAILED with its reason. A rule of `weights.health` that says so ends it as PRUNED, unless all epochs
-    are done: there is nothing to be saved then, and the result is known.
+    A configuration that cannot be built gives INFEASIBLE, and so does one that breaks a constraint on a number that is
+    known before it is trained. Other constraints are judged at its end, and it stays COMPLETE. An exception in
+    training, a loss that is not finite included, gives FAILED with its reason. A rule of `weights.health` that says so
+    ends it as PRUNED, unless all epochs are done: there is nothing to be saved then, and the result is known.
 
     What has diverged stays FAILED also where `health.non_finite` says `prune`: a pruned trial counts for samplers with
     its last value, which would be that of an epoch before it fell apart; a failed one has none.
@@ -119,6 +123,8 @@ def run_trial(
     model = None
     try:
         model = training.summarise(config, data.input_shape, len(data.classes))
+        if broken := _broken_before(watch.constraints, model):
+            return TrialResult(broken, model=model)
         fit = training.fit(config, data)
     except InfeasibleConfigError as error:
         metrics = {} if model is None else model.metrics()
@@ -130,6 +136,16 @@ def run_trial(
     finally:
         del fit
         training.release_memory()
+
+
+def _broken_before(constraints: Sequence[Constraint], model: ModelSummary) -> TrialOutcome | None:
+    """The end of a trial whose model breaks a constraint before it is trained; None where it does not."""
+    found = excesses(constraints, model.metrics())
+    broken = violations(constraints, found)
+    if not broken:
+        return None
+    reason = f"breaks the constraint {' and '.join(broken)}; not trained"
+    return TrialOutcome(TrialState.INFEASIBLE, None, reason, model.metrics(), constraints=found, violates=broken)
 
 
 class _Run:
@@ -169,6 +185,8 @@ class _Run:
                     return self._pruned(sick)
             with watch.interruptible(math.inf):
                 evaluation = fit.validated or fit.evaluate("validation")
+                if measures_latency(self._objectives, watch.constraints):
+                    self._model[LATENCY] = training.latency_ms(fit.model, fit.data, fit.config.trainer)
                 weights = training.weights_to_bytes(fit.state_dict())
         except (LeaseLostError, LedgerError, TrackingError):  # of those who watch, not of the trial
             raise
@@ -179,7 +197,11 @@ class _Run:
         else:
             values = (running_value(goal, self._records, self._model) for goal in self._objectives)
             metrics = self._metrics() | evaluation.group_metrics("final/validation")
-            outcome = TrialOutcome(TrialState.COMPLETE, tuple(values), metrics=metrics)
+            limits = excesses(watch.constraints, self._records[-1].metrics() | metrics)
+            broken = violations(watch.constraints, limits)
+            outcome = TrialOutcome(
+                TrialState.COMPLETE, tuple(values), metrics=metrics, constraints=limits, violates=broken
+            )
             records, found = tuple(self._records), self._judge.findings
             return TrialResult(outcome, records, evaluation, weights, "", found, evaluation.predictions)
         self._tell_conditions()

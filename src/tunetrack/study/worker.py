@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class Worker:
         train: runs one configuration; anything but `run_trial` is for measuring what the rest costs.
         checkpoints: folder of the states of this study's trials that are under way; None: none are kept.
         after_trial: called when a trial has ended, before the next one begins; returns at once.
+        device_share: share of a device that this worker's trials have, above 0 and at most 1.
     """
 
     spec: StudySpec
@@ -69,6 +70,7 @@ class Worker:
     train: Callable[[TrialConfig, Sequence[Objective], ResidentData, TrialWatch], TrialResult] = run_trial
     checkpoints: Path | None = None
     after_trial: Callable[[], None] = lambda: None
+    device_share: float = 1.0
     _started: float = 0.0
     _spent_before: float = 0.0
     _take_back_at: float = 0.0
@@ -88,8 +90,6 @@ class Worker:
             self._take_back_now_and_then()
             ticket = self.ledger.ask(budget.trials)
             if ticket is None:
-                if budget.trials is None or len(self.ledger.trials()) < budget.trials:
-                    self.progress.note("every combination of the search space has been tried")
                 return
             if isinstance(ticket, Wait):  # those that run elsewhere may be given back, should their worker die
                 self._sleep(pause)
@@ -241,8 +241,10 @@ class Worker:
         What is to be sent to MLflow lies on the disk before the ledger is told, and counts only once it has been: after
         a crash in between, the next start looks into the ledger and sends it or throws it away.
         """
+        trained = outcome.metrics.get("train_seconds")
+        used = None if trained is None else trained * self.device_share
         try:
-            self.ledger.tell(ticket, outcome, key)
+            self.ledger.tell(ticket, replace(outcome, device_seconds=used), key)
         except LeaseLostError:
             ending.drop()
             raise
@@ -256,7 +258,8 @@ class Worker:
         twin = self.ledger.find_duplicate(config_key(config), below)
         if twin is not None:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
-            return TrialResult(TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number))
+            outcome = TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number)
+            return TrialResult(replace(outcome, constraints=twin.constraints, violates=twin.violates))
 
         def watch_epoch(record: EpochRecord, value: float, unsaved: bool) -> bool:
             # What a crash would have trained again must not be in MLflow yet: it would be there twice.
@@ -277,6 +280,7 @@ class Worker:
             self._checkpoint(ticket),
             self.progress.note,
             head.pruner.is_control(head.sampler.seed, ticket.number),
+            self.spec.constraints,
         )
         try:
             data = self.sets.get(config)

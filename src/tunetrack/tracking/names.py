@@ -41,6 +41,8 @@ class Tag:
     STUDY_WINNER: Final = "study.winner"
     STUDY_CONFIRMS: Final = "study.confirms"
     STUDY_REPLICATES: Final = "study.replicates"
+    STUDY_STOPPED: Final = "study.stopped"
+    RACE_NAME: Final = "race.name"
     TRIAL_KEY: Final = "trial.key"
     TRIAL_NUMBER: Final = "trial.number"
     TRIAL_STATE: Final = "trial.state"
@@ -49,6 +51,7 @@ class Tag:
     TRIAL_DUPLICATE_OF: Final = "trial.duplicate_of"
     TRIAL_WOULD_PRUNE_AT: Final = "trial.would_prune_at"
     TRIAL_CONFIRMS: Final = "trial.confirms"
+    TRIAL_VIOLATES: Final = "trial.violates"
     LOST: Final = "tracking.lost"
     VALIDATION: Final = "data.validation_images"
     SEED_PREFIX: Final = "seed."
@@ -97,6 +100,7 @@ class RunKind(enum.StrEnum):
 
     STUDY = "study"
     TRIAL = "trial"
+    RACE = "race"
 
 
 class StudyState(enum.StrEnum):

@@ -10,7 +10,7 @@ import pandas as pd
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
 from tunetrack.tracking.failures import translated
-from tunetrack.tracking.lookups import RUNS_PAGE, read_artifact, runs_with_tags
+from tunetrack.tracking.lookups import RUNS_PAGE, has_artifact, read_artifact, runs_with_tags
 from tunetrack.tracking.names import File, RunKind, StudyState, Tag
 from tunetrack.tracking.rows import (
     StudyRow,
@@ -23,11 +23,13 @@ from tunetrack.tracking.rows import (
     trial_row,
 )
 from tunetrack.tracking.store import TrackingStore
+from tunetrack.tracking.study_info import SearchedParam
 from tunetrack.tracking.values import ParamValue
 from tunetrack.tracking.weight_table import weight_frame
 
 __all__ = [
     "ParamValue",
+    "SearchedParam",
     "StudyRow",
     "StudyState",
     "StudyTable",
@@ -39,6 +41,7 @@ __all__ = [
     "read_history",
     "read_study",
     "read_weight_stats",
+    "study_artifact",
     "study_file",
     "weight_frame",
 ]
@@ -126,9 +129,16 @@ def study_file(store: TrackingStore, study: StudyRow) -> str:
     Raises:
         TrackingError: the store failed.
     """
-    with translated(f"read the study file of {study.info.name!r}", store.uri):
-        names = [artifact.path for artifact in store.client.list_artifacts(study.run_id)]
-    return read_artifact(store, study.run_id, File.STUDY).decode() if File.STUDY in names else ""
+    return (study_artifact(store, study.run_id, File.STUDY) or b"").decode()
+
+
+def study_artifact(store: TrackingStore, run_id: str, name: str) -> bytes | None:
+    """A file at the top of a run's artifacts; None where there is no such file.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    return read_artifact(store, run_id, name) if has_artifact(store, run_id, name) else None
 
 
 def read_weight_stats(store: TrackingStore, run_id: str) -> pd.DataFrame:

@@ -93,6 +93,7 @@ class TrialRow:
         device: kind of device that it was trained on; empty where that was not logged.
         threads: CPU threads of one of its operations; None where that was not logged.
         confirms: in a confirmation, the searched study's trial whose configuration this one trains again.
+        violates: the constraints of the study that it breaks, in words; such a trial is never the best.
     """
 
     number: int
@@ -114,6 +115,7 @@ class TrialRow:
     device: str = ""
     threads: int | None = None
     confirms: int | None = None
+    violates: str = ""
 
     @property
     def trained_with(self) -> dict[str, ParamValue]:
@@ -285,6 +287,7 @@ def trial_row(run: StoredRun, info: StudyInfo) -> TrialRow:
         device=tags.get(Tag.USED_DEVICE, ""),
         threads=_whole(tags.get(Tag.USED_THREADS)),
         confirms=None if info.confirms is None else info.confirms.original(number),
+        violates=tags.get(Tag.TRIAL_VIOLATES, ""),
     )
 
 

@@ -82,7 +82,9 @@ class StudyRun:
                 tags[Tag.TRIAL_CONFIRMS] = str(self.info.confirms.original(number))
             self.writer.submit(
                 OpenTrial(run, name, tags, now(), existing),
-                Log(run, params=encode_params(params, self.info.log_scaled), tags=_further_tags(params, worker)),
+                Log(
+                    run, params=encode_params(params, self.info.log_scaled(params)), tags=_further_tags(params, worker)
+                ),
             )
             self._running[number] = trial
             return trial
@@ -169,7 +171,12 @@ class StudyRun:
                 self.writer.submit(View(self._run, *tag))
 
     def finish(
-        self, state: StudyState, markdown: str = "", best_trial: int | None = None, report: bool = False
+        self,
+        state: StudyState,
+        markdown: str = "",
+        best_trial: int | None = None,
+        report: bool = False,
+        stopped: str = "",
     ) -> None:
         """Queue the study's state, its outcome in words, and the end of the run; `flush` says whether it was sent.
 
@@ -178,11 +185,14 @@ class StudyRun:
             markdown: the outcome in words, the best trial included; comes first in the run's description.
             best_trial: number of the best trial, where there is one.
             report: whether the report is, or will be, among the run's files.
+            stopped: why it gets no further trial, in words.
         """
         note = describe_study(self.info, markdown, self._links(report))
         tags: dict[str, str] = {Tag.STUDY_STATE: state.value, Tag.NOTE: note}
         if best_trial is not None:
             tags[Tag.STUDY_BEST_TRIAL] = str(best_trial)
+        if stopped:
+            tags[Tag.STUDY_STOPPED] = stopped
         self.writer.submit(Log(self._run, tags=tags), End(self._run, STUDY_STATUS[state], now()), durable=True)
 
     def killed(self, reason: str = "interrupted") -> None:

@@ -106,10 +106,13 @@ class StudyInfo:
         """The key, or the name where there is none."""
         return self.key or self.name
 
-    @property
-    def log_scaled(self) -> frozenset[str]:
-        """Paths of the parameters that are searched on a log scale."""
-        return frozenset(param.path for param in self.searched if param.log)
+    def log_scaled(self, params: Mapping[str, object]) -> frozenset[str]:
+        """Paths of the parameters that a trial's branches search on a log scale.
+
+        Args:
+            params: of the trial, value by dotted path.
+        """
+        return frozenset(param.path for param in self.searched if param.log and param.is_searched(params))
 
     @property
     def by_importance(self) -> tuple[SearchedParam, ...]:

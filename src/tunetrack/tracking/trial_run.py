@@ -214,6 +214,8 @@ class TrialRun:
             tags[Tag.TRIAL_DUPLICATE_OF] = str(outcome.duplicate_of)
         if outcome.would_prune_at is not None:
             tags[Tag.TRIAL_WOULD_PRUNE_AT] = str(outcome.would_prune_at)
+        if outcome.violates:
+            tags[Tag.TRIAL_VIOLATES] = "; ".join(outcome.violates)
         judged = bool(leaves.findings) or any(epoch.weights is not None for epoch in self._epochs)
         # A trial that was interrupted will be run again, and may then be found to be healthier.
         if outcome.state is not TrialState.KILLED and judged:

@@ -22,6 +22,7 @@ from tunetrack.spec import EpochRecord, Objective, TrialConfig, TrialOutcome, Tr
 from tunetrack.study.launch import Launch
 from tunetrack.study.place import Place
 from tunetrack.study.progress import StudyStart
+from tunetrack.study.tracked import study_info
 
 
 def parsed(*arguments: str) -> dict[str, object]:
@@ -89,29 +90,35 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
 
 
 class Shown:
-    """A display of two workers on a terminal of 100 columns."""
+    """A display of two workers on a terminal of 200 columns."""
 
     def __init__(self) -> None:
-        self.console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+        self.console = Console(file=io.StringIO(), force_terminal=True, width=200, color_system=None)
         self.bars = Bars(TextColumn("{task.description}"), BarColumn(10), console=self.console)
         self.display = _Display(self.console, self.bars)
         objective = Objective(metric="validation/accuracy", direction="maximize")
-        self.display.study_started(StudyStart("tiny", (objective,), (), 20, 0, "run"))
+        searched = study_info(BRANCHED, "tiny", "").searched
+        self.display.study_started(StudyStart("tiny", (objective,), searched, 20, 0, "run"))
 
     @property
     def running(self) -> list[str]:
         """The lines of the trials that run."""
         return [task.description for task in self.bars.tasks[1:] if task.visible]
 
-    def begins(self, number: int, worker: int) -> None:
+    def begins(self, number: int, worker: int, config: TrialConfig | None = None) -> None:
         self.display.trial_taken(number, worker)
-        self.display.trial_started(number, CONFIG)
+        self.display.trial_started(number, config or CONFIG)
 
     def printed(self) -> str:
         return self.console.file.getvalue()  # type: ignore[attr-defined]
 
 
 CONFIG: TrialConfig = load_study(tiny(model={"name": "cnn"}, optimizer={"name": "adam"})).first_config()
+RATE = {"low": 1e-3, "high": 1e-1, "log": True}
+DECAY = {"low": 1e-5, "high": 1e-1, "log": True}
+BRANCHED = load_study(
+    tiny(optimizer={"one_of": [{"name": "adam", "lr": RATE}, {"name": "adamw", "lr": RATE, "weight_decay": DECAY}]})
+)
 
 
 def test_each_worker_has_a_line_of_its_own_which_stays_in_its_place() -> None:
@@ -142,3 +149,13 @@ def test_a_trial_that_was_lost_leaves_no_line_behind() -> None:
     assert shown.running == ["worker 1  trial  0"]
     shown.begins(1, 1)
     assert shown.running == ["worker 1  trial  1"]
+
+
+def test_a_trial_shows_what_its_own_branch_searches() -> None:
+    shown = Shown()
+    for number, (_, config) in enumerate(BRANCHED.space.corners()):
+        shown.begins(number, 0, TrialConfig.model_validate(config))
+        shown.display.trial_finished(number, TrialOutcome(TrialState.COMPLETE, (0.5,)))
+    lines = [line for line in shown.printed().splitlines() if "optimizer=" in line]
+    assert {"adam", "adamw"} == {line.partition("optimizer=")[2].split()[0] for line in lines}
+    assert all(("weight_decay=" in line) == ("optimizer=adamw" in line) for line in lines)

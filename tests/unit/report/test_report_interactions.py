@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from report_samples import ACCURACY, study, trial
+from sklearn import inspection
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.inspection import partial_dependence
 
-from tunetrack.report.interactions import InteractionsInfo, _partial_dependence, interactions_info
+from tunetrack.report.forest import partial_dependence
+from tunetrack.report.interactions import InteractionsInfo, interactions_info
 from tunetrack.tracking.study_info import SearchedParam
 
 PATHS = ("x", "y", "z")
@@ -79,7 +80,9 @@ def test_the_partial_dependence_is_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     points = rng.random((200, 3))
     forest = RandomForestRegressor(10, random_state=0).fit(points, points[:, 0] * points[:, 1])
-    theirs = partial_dependence(forest, points, [(0, 1)], method="recursion", kind="average", grid_resolution=4)
+    theirs = inspection.partial_dependence(
+        forest, points, [(0, 1)], method="recursion", kind="average", grid_resolution=4
+    )
     grid = np.array(list(itertools.product(*theirs["grid_values"])))
-    ours = _partial_dependence(forest.estimators_, grid, (0, 1))
+    ours = partial_dependence(forest.estimators_, grid, (0, 1))
     assert ours == pytest.approx(theirs["average"].ravel())

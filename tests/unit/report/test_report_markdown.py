@@ -132,9 +132,16 @@ def test_a_study_without_reference_has_its_best_trials() -> None:
     found = sections(page)
 
     assert not {title for title in found if "original" in title or "carry" in title}
-    assert "trial 1 is the best with 0.9 ± 0.0300" in found["Outcome"]
-    assert "Test accuracy of trial 1, not used to choose it: 0.8000 ± 0.0566 (50 images)." in found["Outcome"]
-    assert "| 1 | 0.900 ± 0.030 | 0.800 ± 0.057 | 0.01 | 2.0 |\n| 0 | 0.500 ± 0.050 |  | 0.1 | 2.0 |" in page
+    assert "trial 1 is the best with 0.9 (95 % interval 0." in found["Outcome"]
+    assert (
+        "Test accuracy of trial 1, not used to choose it: 0.8000 (95 % interval 0.67 to 0.89, 50 images)."
+        in found["Outcome"]
+    )
+    assert (
+        "| 1 | 0.900 ± 0.060 | 1 | 100 | 0.80 ± 0.11 | 0.01 | 2.0 |\n| 0 | 0.500 ± 0.096 | 1 | 100 |  | 0.1 | 2.0 |"
+        in page
+    )
+    assert "± is half of the 95 % interval of one training seed's accuracy over new images." in page
     assert "Learning curves" not in page
 
 
@@ -146,9 +153,9 @@ def test_several_objectives_have_their_pareto_set_first() -> None:
     assert "2 trials stand on the Pareto front." in page
     rows = sections(page)["Pareto set and best trials"].splitlines()[5:]
     assert [one.split(" | ")[:4] for one in rows if one] == [
-        ["| 0", "yes", "0.900 ± 0.030", "5"],
-        ["| 1", "yes", "0.800 ± 0.040", "1"],
-        ["| 2", "–", "0.700 ± 0.046", "2"],
+        ["| 0", "yes", "0.900 ± 0.060", "5"],
+        ["| 1", "yes", "0.800 ± 0.078", "1"],
+        ["| 2", "–", "0.700 ± 0.088", "2"],
     ]
 
 

@@ -188,20 +188,40 @@ def test_failures_are_grouped_by_reason() -> None:
     ]
 
 
-def test_the_standard_error_is_binomial() -> None:
-    trials = [trial(0, 0.9), trial(1, 0.871), trial(2, 0.869), trial(3, 0.9, "DUPLICATE", duplicate_of=0)]
+def test_the_best_trials_interval_is_wilsons() -> None:
+    trials = [trial(0, 0.9), trial(1, 0.85), trial(2, 0.78), trial(3, 0.9, "DUPLICATE", duplicate_of=0)]
 
     info = certainty_info(study(trials), validation_images=100)
 
     assert (info.best, info.value, info.images) == (0, 0.9, 100)
-    assert info.error == pytest.approx(0.03)
-    assert info.near == (1,)
+    z, p, n = 1.959964, 0.9, 100  # Wilson 1927, by hand
+    middle, half = (p + z * z / (2 * n)), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert info.interval is not None
+    assert info.interval.low == pytest.approx((middle - half) / (1 + z * z / n), abs=1e-6)
+    assert info.interval.high == pytest.approx((middle + half) / (1 + z * z / n), abs=1e-6)
+
+
+def test_trials_are_told_apart_by_the_interval_of_their_difference() -> None:
+    # 0.90 - 0.81 of 100 images each: Newcombe's interval holds 0, although 0.81 lies below that of 0.90 alone.
+    trials = [trial(0, 0.9), trial(1, 0.81), trial(2, 0.78), trial(3, 0.78)]
+
+    assert certainty_info(study(trials), validation_images=100).near == (1,)
+    assert certainty_info(study(trials), validation_images=10_000).near == ()
+
+
+def test_trials_with_fewer_images_are_harder_to_tell_apart() -> None:
+    few = {"data.validation": 20}
+    table = study([trial(0, 0.9), trial(1, 0.8), trial(2, 0.8, params=few), trial(3, 0.2, params=few)])
+
+    assert certainty_info(table, validation_images=1000).near == (2,)
 
 
 def test_the_trials_own_number_of_images_counts_first() -> None:
     table = study([trial(0, 0.5, params={"data.validation": 10_000})])
 
-    assert certainty_info(table, 100).error == pytest.approx(0.005)
+    interval = certainty_info(table, 100).interval
+    assert interval is not None
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.005, rel=0.01)
 
 
 def test_a_perfect_accuracy_is_not_certain() -> None:
@@ -212,10 +232,10 @@ def test_a_perfect_accuracy_is_not_certain() -> None:
     ("goal", "images", "reason"),
     [(LOSS, 100, "is no accuracy"), (ACCURACY, None, "number of validation images is not known")],
 )
-def test_no_standard_error_is_made_up(goal: object, images: int | None, reason: str) -> None:
+def test_no_interval_is_made_up(goal: object, images: int | None, reason: str) -> None:
     info = certainty_info(study([trial(0, 0.5)], goals=[goal]), images)  # type: ignore[list-item]
 
-    assert info.error is None
+    assert info.interval is None
     assert reason in info.reason
     assert info.near == ()
 
@@ -225,13 +245,13 @@ def test_several_objectives_have_a_front_and_no_winner() -> None:
 
     info = certainty_info(table, 100)
 
-    assert (info.best, info.error, info.front) == (None, None, (0, 2))
+    assert (info.best, info.interval, info.front) == (None, None, (0, 2))
 
 
 def test_nothing_finished() -> None:
     info = certainty_info(study([trial(0)]), 100)
 
-    assert (info.best, info.error, info.reason) == (None, None, "no trial finished")
+    assert (info.best, info.interval, info.reason) == (None, None, "no trial finished")
     assert states_info(study([])).pruned_share is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from urllib.parse import unquote
 
 import matplotlib as mpl
@@ -69,9 +70,10 @@ def test_the_outcome_in_words() -> None:
     page = check(render_report(study(trials), history({}), Context("", 100, 400, {})))
 
     assert "4 trials searched 1 parameter for the highest validation/accuracy" in page.words
-    assert "trial 1 is the best with 0.9 ± 0.0300" in page.words
-    assert "1 of 2 other finished trials lies within it: it cannot be told apart" in page.words
-    assert "Test accuracy of trial 1, not used to choose it: 0.8000 ± 0.0200 (400 images)" in page.words
+    assert "trial 1 is the best with 0.9 (95 % interval 0.826 to 0.945)" in page.words
+    assert "one training seed's accuracy on 100 validation images" in page.words
+    assert "By these images 1 of 2 other finished trials cannot be told apart from it" in page.words
+    assert "Test accuracy of trial 1, not used to choose it: 0.8000 (95 % interval 0.758 to 0.836, 400" in page.words
     assert "the loss became NaN" in page.words
     assert "3 trials finished; at least 10 are needed" in page.words
 
@@ -164,3 +166,15 @@ def test_labels_are_moved_apart_in_their_order() -> None:
     assert spread([0.5, 0.1, 0.5], 0.1) == pytest.approx([0.45, 0.1, 0.55])
     assert spread([0.0, 1.0], 0.1) == [0.0, 1.0]
     assert spread([], 0.1) == []
+
+
+def test_what_a_study_teaches_and_has_cost_is_on_the_page() -> None:
+    table, curves = realistic(60)
+    trials = tuple(replace(one, epochs=10, device="cpu", threads=1) for one in table.trials)
+    page = check(render_report(replace(table, trials=trials), curves, CONTEXT))
+    assert {"effects", "path", "pruning", "accounts"} <= set(page.ids)
+    assert any(alt.startswith("Mean validation/accuracy by parameter: optimizer.lr 0.") for alt, _ in page.images)
+    for words in ("the median", "after epoch", "out-of-bag R²", "if a CPU thread takes 12 W", "the best itself"):
+        assert words in page.words
+    few = check(render_report(*realistic(3), CONTEXT))
+    assert "No effects are given: " in few.words

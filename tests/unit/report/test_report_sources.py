@@ -56,9 +56,10 @@ def test_a_stored_study_is_reported(store: TrackingStore) -> None:
     page = check(build_report(store, "digits-cnn"))
 
     assert "5 trials searched 1 parameter" in page.words
-    assert "trial 1 is the best with 0.9 ± 0.0150" in page.words  # 400 images, from the run's data set inputs
-    assert "1 of 2 other finished trials lies within it" in page.words
-    assert "0.8800 ± 0.0325 (100 images)" in page.words
+    # 400 images, from the run's data set inputs
+    assert "trial 1 is the best with 0.9 (95 % interval 0.867 to 0.926)" in page.words
+    assert "By these images 1 of 2 other finished trials cannot be told apart from it" in page.words
+    assert "0.8800 (95 % interval 0.802 to 0.930, 100 images)" in page.words
     assert "2 s of it (10%) on 1 pruned trial" in page.words
     assert "description: <kept & safe>" in page.words
     assert "out of memory" in page.words

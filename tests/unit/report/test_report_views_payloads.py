@@ -83,7 +83,7 @@ def test_a_study(views: tuple[Views, Versioned]) -> None:
     flat += [*columns["values"], *columns["params"].values(), *columns["metrics"].values()]
     assert {len(each) for each in flat} == {6}
     assert found["best_so_far"] == [[0, 1]]
-    assert (found["front"], found["tied"]) == ([], [])
+    assert (found["front"], found["tied"]) == ([], [0])  # 20 images do not tell 0.9 from 0.8
     assert found["importance"] == {
         "params": None,
         "reason": "2 trials finished; at least 10 are needed",

@@ -172,7 +172,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
             'must be a section with keys such as name, lr, weight_decay; did you mean {name: adam}? (given: "adam")',
         ),
         # budget
-        ("budget", {}, "needs trials, seconds or both"),
+        ("budget", {}, "needs trials, seconds or device_seconds"),
         ("budget.trials", 0, "must be at least 1 (given: 0)"),
         ("budget.seconds", 0, "must be greater than 0 (given: 0)"),
         # objective
@@ -232,7 +232,7 @@ def test_one_mistake_is_one_line_with_its_path(path: str, value: Any, message: s
             {"objective": {"metric": "validation/acuracy"}},
             "objective.metric: must be one of validation/accuracy, validation/loss, train/accuracy, train/loss, "
             "best/validation/accuracy, best/validation/loss, model/parameters, model/flops, "
-            "model/memory_mb, train_seconds; "
+            "model/memory_mb, model/latency_ms, train_seconds; "
             'did you mean validation/accuracy? (given: "validation/acuracy")',
         ),
         (

@@ -67,7 +67,7 @@ def test_a_standing_in_words(spec: StudySpec) -> None:
     found = result(spec, record(0), record(1), record(2, TrialState.PRUNED), waiting, record(4, TrialState.RUNNING))
     assert so_far_in_words(found, Budget(trials=50), NOW) == (
         "**Running**: 3 of 50 trials ended (2 COMPLETE, 1 PRUNED). **Best so far: trial 1** with validation/accuracy "
-        "0.5640 ± 0.0496 (standard error from 100 images). 1 trial was interrupted and will be run again. "
+        "0.5640 (95 % interval 0.4623 to 0.6533, 1 seed x 100 images). 1 trial was interrupted and will be run again. "
         "30 s of trials so far. As of 2026-01-01 12:30 UTC."
     )
     assert so_far_in_words(result(spec), Budget(seconds=600), NOW) == (

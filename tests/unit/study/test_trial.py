@@ -11,6 +11,7 @@ from study_support import tiny
 from tunetrack import training
 from tunetrack.errors import LedgerError, TrackingError
 from tunetrack.spec import EpochRecord, Objective, TrialConditions, TrialConfig, TrialState, load_config
+from tunetrack.spec.constraints import parse_constraint
 from tunetrack.study.data import KEPT, ResidentSets
 from tunetrack.study.trial import TrialWatch, run_trial
 
@@ -183,3 +184,41 @@ def test_a_trial_of_the_control_sample_goes_on_and_notes_when_it_would_have_ende
     assert len(result.records) == 4
     unmoved = run_trial(config(trainer__epochs=1), OBJECTIVES, data, TrialWatch(control=True))
     assert unmoved.outcome.would_prune_at is None
+
+
+def test_a_constraint_on_a_number_that_is_known_before_spares_the_training(data: training.ResidentData) -> None:
+    begun: list[TrialConditions] = []
+    limits = (parse_constraint("model/parameters <= 100"), parse_constraint("validation/accuracy >= 0.1"))
+    result = run_trial(config(), OBJECTIVES, data, TrialWatch(conditions=begun.append, constraints=limits))
+    size = result.outcome.metrics["model/parameters"]
+    assert result.outcome.state is TrialState.INFEASIBLE
+    assert result.outcome.reason == f"breaks the constraint model/parameters <= 100 ({size:g}); not trained"
+    assert result.outcome.constraints == {"model/parameters <= 100": size - 100}
+    assert result.outcome.violates == (f"model/parameters <= 100 ({size:g})",)
+    assert (begun, result.records) == ([], ())
+
+
+def test_other_constraints_are_judged_at_the_end(data: training.ResidentData) -> None:
+    limits = tuple(
+        map(parse_constraint, ("model/parameters <= 1e6", "best/validation/accuracy >= 1", "train_seconds <= 600"))
+    )
+    result = run_trial(config(), OBJECTIVES, data, TrialWatch(constraints=limits))
+    best = result.outcome.metrics["best/validation/accuracy"]
+    assert result.outcome.state is TrialState.COMPLETE
+    assert result.outcome.values is not None
+    assert result.outcome.constraints["best/validation/accuracy >= 1"] == pytest.approx(1 - best)
+    assert result.outcome.constraints["train_seconds <= 600"] < 0
+    assert len(result.outcome.constraints) == 3
+    assert result.outcome.violates == (f"best/validation/accuracy >= 1 ({best:g})",)
+
+
+@pytest.mark.parametrize("asked", ["objective", "constraint", "nothing"])
+def test_latency_is_measured_where_somebody_asks_for_it(asked: str, data: training.ResidentData) -> None:
+    objectives = (*OBJECTIVES, Objective(metric="model/latency_ms")) if asked == "objective" else OBJECTIVES
+    limits = (parse_constraint("model/latency_ms <= 0.000001"),) if asked == "constraint" else ()
+    result = run_trial(config(), objectives, data, TrialWatch(constraints=limits))
+    assert ("model/latency_ms" in result.outcome.metrics) == (asked != "nothing")
+    assert bool(result.outcome.violates) == (asked == "constraint")
+    assert result.outcome.values is not None
+    if asked == "objective":
+        assert result.outcome.values[2] == result.outcome.metrics["model/latency_ms"] > 0

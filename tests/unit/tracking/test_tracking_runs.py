@@ -21,6 +21,7 @@ from tunetrack.server import TrackingServer
 from tunetrack.spec.records import Predictions, TrialOutcome, TrialState
 from tunetrack.tracking import DatasetInfo, File, StudyState, TrackingStore, TrialArtifacts, connect, read_artifact
 from tunetrack.tracking.runs import StudyRun
+from tunetrack.tracking.study_info import SearchedParam
 
 PARAMS = {"optimizer.lr": 1e-3, "model.filters": 32, "optimizer.name": "adam", "trainer.clip_grad_norm": None}
 
@@ -103,6 +104,19 @@ def test_complete_trial(store: TrackingStore, study: StudyRun) -> None:
         "predictions.parquet",
         "weights",
     }
+
+
+def test_what_a_branch_does_not_search_has_no_logarithm(store: TrackingStore, tmp_path: Path) -> None:
+    decay = SearchedParam("optimizer.weight_decay", log=True, where=({"optimizer.name": "adamw"},))
+    study = store.open_study(replace(study_info(), searched=(decay,)), "images", tmp_path / "artifacts")
+    runs = []
+    for number, name in enumerate(("adamw", "adam")):
+        trial = study.open_trial(number, {"optimizer.name": name, "optimizer.weight_decay": 0.01})
+        trial.finish(TrialOutcome(TrialState.COMPLETE, (0.5,)))
+        study.flush()
+        runs.append(store.client.get_run(trial.run_id).data.params)
+    assert [params.get("log10.optimizer.weight_decay") for params in runs] == ["-2.0000", None]
+    assert [params["optimizer.weight_decay"] for params in runs] == ["0.01", "0.01"]
 
 
 def test_a_trial_says_which_process_trains_it_and_repairs_leave_that_alone(

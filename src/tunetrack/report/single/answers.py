@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from tunetrack.report.views import Views
 from tunetrack.report.views.compare import COMPARED_CURVES, FEWEST_COMPARED
 from tunetrack.report.views.rows import row
 from tunetrack.spec.records import TrialState
+from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable, TrackingStore
 from tunetrack.tracking.reader import StudyReader, Versioned
 
@@ -24,23 +25,27 @@ __all__ = ["build_document", "build_single"]
 #: Trials that are compared in the file, and have a page of their own in it.
 BEST = 5
 _PICTURES = "validation_images.png"
+_NO_FILES: Mapping[str, bytes] = {}
 
 
-def build_single(store: TrackingStore, study: str, limit: int = LIMIT) -> SingleFile:
+def build_single(
+    store: TrackingStore, study: str, limit: int = LIMIT, files: Mapping[str, bytes] = _NO_FILES
+) -> SingleFile:
     """Read a study from its stored runs and write its pages into one file.
 
     Args:
         store: where the study's runs are; nothing is written to it.
         study: its name, where only one study is called so, or its run's id.
         limit: bytes; the least important parts are left out where all would be more.
+        files: artifacts of the study's run that are about to be written, content by name.
 
     Raises:
         TrackingError: the store failed, or there is no such study, or more than one.
     """
     with closing(StudyReader(store)) as reader:
-        now, views = reader.table(study), Views(reader)
+        now, views = reader.table(study), Views(reader, files)
         path = f"/studies/{now.table.study.run_id}"
-        best = _best(now.table)
+        best = _best(now.table, views.evidence(now).winner)
         main = views.study(now)
         study_data, left = fitted_study(main, limit // 2)
         answers = [Answer(path, study_data)]
@@ -61,12 +66,13 @@ def build_document(store: TrackingStore, study: str) -> dict[str, Any]:
         return Views(reader).study(now) | {"trials": rows}
 
 
-def _best(table: StudyTable) -> list[int]:
-    """The best trials that were trained to their end; pruned ones too where these are too few to be compared."""
+def _best(table: StudyTable, winner: Winner | None) -> list[int]:
+    """The confirmed winner and the best trials; pruned ones too where these are too few to be compared."""
     complete = [trial.number for trial in ranked(table) if trial.state is TrialState.COMPLETE]
     if len(complete) < FEWEST_COMPARED:
         complete += [trial.number for trial in table.trials if trial.state is TrialState.PRUNED]
-    return complete[:BEST]
+    chosen = [winner.chosen] if winner is not None and winner.study_run == table.study.run_id else []
+    return list(dict.fromkeys([*chosen, *complete]))[:BEST]
 
 
 def _others(reader: StudyReader, views: Views, now: Versioned, best: Sequence[int]) -> Iterator[tuple[str, Any, str]]:

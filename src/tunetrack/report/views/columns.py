@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunetrack.report.values import label, number, seconds_of
-from tunetrack.report.views.plain import finite, milliseconds, param_value, provisional_value, trial_values
+from tunetrack.report.views.plain import (
+    finite,
+    half_interval,
+    milliseconds,
+    param_value,
+    provisional_value,
+    trial_values,
+)
 from tunetrack.spec.weight_records import SUMMARY_METRICS
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
@@ -24,6 +31,7 @@ _METRICS = (
     "test/accuracy",
     "model/parameters",
     "model/flops",
+    "model/latency_ms",
     "memory/peak_mb",
     "train_seconds",
     "images_per_second",
@@ -56,12 +64,13 @@ def searched_params(table: StudyTable) -> list[dict[str, Any]]:
     return found
 
 
-def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
+def columns(table: StudyTable, params: list[dict[str, Any]], images: int | None = None) -> dict[str, Any]:
     """Every trial, in arrays.
 
     Args:
         table: the study.
         params: as `searched_params` gives them.
+        images: number of validation images, where the trials' own parameters do not say.
     """
     trials, goals = table.trials, table.study.info.objectives
     values = [trial_values(trial, len(goals)) for trial in trials]
@@ -78,9 +87,12 @@ def columns(table: StudyTable, params: list[dict[str, Any]]) -> dict[str, Any]:
         "epochs": [trial.epochs for trial in trials],
         "worker": [trial.worker for trial in trials],
         "duplicate_of": [trial.duplicate_of for trial in trials],
+        "confirms": [trial.confirms for trial in trials],
+        "violates": [trial.violates for trial in trials],
         "health": [None if trial.health is None else list(trial.health) for trial in trials],
         "values": [[each[index] for each in values] for index in range(len(goals))],
         "provisional": [provisional_value(trial, goals[0].metric) for trial in trials],
+        "half": [half_interval(trial, goals[0].metric, images) for trial in trials],
         "params": {param["path"]: _values(table, param) for param in params},
         "metrics": {name: _metric(trials, name) for name in names},
     }

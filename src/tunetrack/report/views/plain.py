@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from tunetrack.report.certainty import images_of, value_interval
 from tunetrack.report.values import label, number, score
 from tunetrack.tracking.queries import ParamValue, StudyTable, TrialRow
 
 __all__ = [
     "finite",
+    "half_interval",
     "history_payload",
     "milliseconds",
     "param_value",
@@ -38,6 +40,18 @@ def param_value(value: ParamValue) -> Any:
     if value is None or isinstance(value, bool | str):
         return value
     return number(value) if isinstance(value, float) else value if isinstance(value, int) else label(value)
+
+
+def half_interval(trial: TrialRow, metric: str, images: int | None = None) -> float | None:
+    """Half of the 95 % interval of a trial's accuracy over new images, three digits; None for other objectives.
+
+    Args:
+        trial: any.
+        metric: of the first objective.
+        images: number of validation images, where the trial's own parameters do not say.
+    """
+    interval = value_interval(metric, score(trial), images_of(trial, images))
+    return None if interval is None else float(f"{(interval.high - interval.low) / 2.0:.3g}")
 
 
 def without_nan(values: Mapping[str, float]) -> dict[str, float | None]:

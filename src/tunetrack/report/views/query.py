@@ -17,7 +17,8 @@ __all__ = ["Getter", "MissingTrialError", "QueryError", "Term", "getter", "match
 #: What may be asked at once.
 _MOST_CHARACTERS, _MOST_TERMS = 2000, 20
 _NAMES = (
-    "number, state, reason, seconds, epochs, worker, health, value, values.N, provisional, params.PATH, metrics.NAME"
+    "number, state, reason, violates, seconds, epochs, worker, health, value, values.N, provisional, params.PATH, "
+    "metrics.NAME"
 )
 _OPERATORS = "=, !=, <, <=, >, >= and ~ (contains)"
 _TERM = re.compile(r"\s*(?P<name>[^=!<>~\"]+?)\s*(?P<op>!=|<=|>=|=|<|>|~)\s*(?P<value>\"(?:[^\"\\]|\\.)*\"|[^\"]*?)\s*")
@@ -99,6 +100,7 @@ def getter(name: str, table: StudyTable) -> Getter:
         "number": lambda trial: trial.number,
         "state": lambda trial: trial.state.value,
         "reason": lambda trial: trial.reason,
+        "violates": lambda trial: trial.violates,
         "seconds": seconds_of,
         "epochs": lambda trial: trial.epochs,
         "worker": lambda trial: trial.worker or None,

@@ -10,21 +10,24 @@ import pandas as pd
 
 from tunetrack.report.certainty import CertaintyInfo, certainty_info
 from tunetrack.report.curves import curve_metric
+from tunetrack.report.evidence import Evidence
 from tunetrack.report.history import history_info
 from tunetrack.report.leaderboard import leaderboard_info
 from tunetrack.report.savings import savings_info
 from tunetrack.report.states import StatesInfo, states_info
 from tunetrack.report.values import number, pareto_front, score
 from tunetrack.report.views.columns import columns, searched_params
+from tunetrack.report.views.evidence import evidence_payload
 from tunetrack.report.views.insights import Insights, insights
 from tunetrack.report.views.links import study_links
 from tunetrack.report.views.plain import finite, history_payload, milliseconds
+from tunetrack.report.views.understanding import accounts_payload, understanding_payload
 from tunetrack.report.words import (
-    certainty_words,
     cost_words,
     duration,
-    headline,
+    ending_words,
     measured_words,
+    outcome_words,
     plural,
     protocol_words,
 )
@@ -48,6 +51,7 @@ class StudyFacts:
         saved_view: id of the saved view in MLflow's UI; None where there is none.
         history_metrics: names of the metrics that trials log by epoch.
         insights: what is known of its parameters already; None: it is computed.
+        evidence: what was confirmed and reviewed.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -55,6 +59,7 @@ class StudyFacts:
     saved_view: str | None = None
     history_metrics: Sequence[str] = ()
     insights: Insights | None = None
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "version": now.version,
         "study": study_head(table.study, facts.saved_view) | {"params": params},
         "headline": _headline(table, certainty, states, facts),
-        "trials": columns(table, params),
+        "trials": columns(table, params, facts.images.get("validation")),
         "best_so_far": [
             [indices[trial] for trial, _ in history_info(table, objective).best_so_far] for objective in goals
         ],
@@ -84,9 +89,11 @@ def study_payload(now: Versioned, history: pd.DataFrame, facts: StudyFacts) -> d
         "importance": _importance(known),
         "interactions": _interactions(known),
         "budget": _budget(states, facts.document),
-        "cost": _cost(table, states),
+        "understanding": understanding_payload(table, known.understanding),
+        "cost": _cost(table, states) | accounts_payload(table),
         "history_metrics": list(facts.history_metrics),
         "curves": history_payload(table, history, [curve_metric(table)]),
+        **evidence_payload(table, facts.evidence),
     }
 
 
@@ -106,6 +113,7 @@ def study_head(study: StudyRow, saved_view: str | None) -> dict[str, Any]:
         study: the study.
         saved_view: id of its saved view in MLflow's UI; None where there is none.
     """
+    of = study.info.confirms
     return {
         "id": study.run_id,
         "name": study.info.name,
@@ -115,17 +123,19 @@ def study_head(study: StudyRow, saved_view: str | None) -> dict[str, Any]:
         "start": milliseconds(study.start),
         "end": milliseconds(study.end),
         "objectives": objectives(study),
+        "confirms": None if of is None else {"id": of.run, "name": of.study, "seeds": list(of.seeds)},
         "links": study_links(study, saved_view),
     }
 
 
 def _headline(table: StudyTable, certainty: CertaintyInfo, states: StatesInfo, facts: StudyFacts) -> list[str]:
+    winner = facts.evidence.winner
     no_curves = pd.DataFrame(columns=["run_id", "metric", "step", "value"])
     sentences = (
-        headline(table, certainty),
-        certainty_words(table, certainty),
-        measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
+        *outcome_words(table, certainty, winner),
+        "" if winner else measured_words(certainty, leaderboard_info(table, no_curves), facts.images.get("test")),
         protocol_words(table),
+        ending_words(table),
         cost_words(states),
     )
     return [sentence for sentence in sentences if sentence]
@@ -139,7 +149,7 @@ def _front(table: StudyTable) -> list[int]:
     places, points = [], []
     for index, trial in enumerate(table.trials):
         values = [score(trial, objective) for objective in range(len(goals))]
-        if trial.state is TrialState.COMPLETE and None not in values:
+        if trial.state is TrialState.COMPLETE and None not in values and not trial.violates:
             places.append(index)
             points.append([value or 0.0 for value in values])
     return [places[index] for index in pareto_front(points, [goal.maximize for goal in goals])]

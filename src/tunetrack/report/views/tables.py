@@ -18,7 +18,10 @@ from tunetrack.tracking.queries import StudyTable, TrialRow
 __all__ = ["compare_csv", "history_csv", "trials_csv"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PLAIN = ("number", "state", "reason", "run_id", "name", "start", "end", "seconds", "epochs", "worker", "duplicate_of")
+_PLAIN = (
+    *("number", "state", "reason", "run_id", "name", "start", "end"),
+    *("seconds", "epochs", "worker", "duplicate_of", "confirms", "violates"),
+)
 
 
 def trials_csv(table: StudyTable, trials: Sequence[TrialRow]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tunetrack.report.views.confusion import confusion_payload
+from tunetrack.report.views.kin import Kin, kin_payload
 from tunetrack.report.views.links import artifact_link, run_link
 from tunetrack.report.views.models import model_payload
 from tunetrack.report.views.plain import history_payload
@@ -41,6 +42,8 @@ class TrialFacts:
         confusion: content of ``confusion_matrix.csv``.
         weights: content of ``weight_stats.parquet``.
         model: content of ``model.json``.
+        kin: what else has trained the same configuration.
+        images: number of validation images of the study; None where it is not known.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +52,8 @@ class TrialFacts:
     confusion: bytes | None = None
     weights: bytes | None = None
     model: bytes | None = None
+    kin: Kin = field(default_factory=Kin)
+    images: int | None = None
 
 
 def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts: TrialFacts) -> dict[str, Any]:
@@ -64,13 +69,14 @@ def trial_payload(now: Versioned, trial: TrialRow, history: pd.DataFrame, facts:
     curves = history_payload(now.table, history[history["step"] > 0])
     return {
         "version": now.version,
-        "trial": row(now.table, trial, every_param=True) | {"unsearched": list(trial.unsearched)},
+        "trial": row(now.table, trial, every_param=True, images=facts.images) | {"unsearched": list(trial.unsearched)},
         "config": "" if facts.config is None else facts.config.decode(errors="replace"),
         "curves": curves,
         "confusion": confusion_payload(facts.confusion),
         "weights": weights_payload(facts.weights),
         "findings": [{"rule": rule, "text": text} for rule, text in (trial.health or {}).items()],
         "model": model_payload(trial, facts.model),
+        **kin_payload(trial, facts.kin),
         "reproduce": _reproduce(trial, facts),
         "links": {"mlflow_run": run_link(now.table.study.experiment_id, trial.run_id)},
         "artifacts": [{"name": name, "url": artifact_link(trial.run_id, name)} for name in facts.names],

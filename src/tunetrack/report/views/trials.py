@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tunetrack.report.views.evidence import confirmed_brief
 from tunetrack.report.views.query import QueryError, getter, matching, ordered, parse_filter
 from tunetrack.report.views.rows import row
+from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable, TrialRow
 from tunetrack.tracking.reader import Versioned
 
@@ -36,12 +38,16 @@ class PageQuery:
     filter: str = ""
 
 
-def trials_page(now: Versioned, query: PageQuery) -> dict[str, Any]:
+def trials_page(
+    now: Versioned, query: PageQuery, winner: Winner | None = None, images: int | None = None
+) -> dict[str, Any]:
     """One page of trials; a page beyond the last one has no rows.
 
     Args:
         now: the study.
         query: what is wanted.
+        winner: what was confirmed; None where nothing was. ``confirmed`` has its configurations by trial number.
+        images: number of validation images, where the trials' own parameters do not say.
 
     Raises:
         QueryError: it cannot be understood.
@@ -52,6 +58,8 @@ def trials_page(now: Versioned, query: PageQuery) -> dict[str, Any]:
         raise QueryError(f"pages are counted from 0; there is no page {query.page}")
     table = now.table
     found = asked_trials(table, query)
+    of_this = winner is not None and winner.study_run == table.study.run_id
+    confirmed = {one.trial: confirmed_brief(one) for one in winner.configurations} if winner and of_this else {}
     shown = found[query.page * query.size : (query.page + 1) * query.size]
     return {
         "version": now.version,
@@ -63,7 +71,8 @@ def trials_page(now: Versioned, query: PageQuery) -> dict[str, Any]:
             "params": [param.path for param in table.study.info.searched],
             "metrics": metric_names(table.trials),
         },
-        "rows": [row(table, trial) for trial in shown],
+        "confirmed": {str(number): brief for number, brief in confirmed.items()},
+        "rows": [row(table, trial, images=images) for trial in shown],
     }
 
 

@@ -9,10 +9,14 @@ import pandas as pd
 import yaml
 
 from tunetrack.report.curves import curve_metric, curve_trials
+from tunetrack.report.evidence import Evidence
+from tunetrack.report.understanding.pruning import audited_trials
 from tunetrack.report.views.compare import COMPARED_CURVES, compare_payload, compared_trials
 from tunetrack.report.views.confusion import compare_confusion, confusion_payload
+from tunetrack.report.views.evidence import KnownEvidence
 from tunetrack.report.views.images import answers, compare_images, sprite
 from tunetrack.report.views.insights import KnownInsights
+from tunetrack.report.views.kin import Kin, confirms_of
 from tunetrack.report.views.models import compare_models
 from tunetrack.report.views.plain import history_payload
 from tunetrack.report.views.query import QueryError
@@ -23,11 +27,12 @@ from tunetrack.report.views.tables import compare_csv, history_csv, trials_csv
 from tunetrack.report.views.trial import TrialFacts, trial_payload
 from tunetrack.report.views.trials import PageQuery, asked_trials, trials_page
 from tunetrack.report.views.weights import compare_weights
-from tunetrack.tracking.queries import StudyRow, StudyTable, TrialRow
+from tunetrack.tracking.queries import StudyRow, StudyState, StudyTable, TrialRow
 from tunetrack.tracking.reader import StudyOverview, StudyReader, Versioned
 
 __all__ = ["MOST_CURVES", "Views"]
 
+_NO_FILES: Mapping[str, bytes] = {}
 #: Trials whose curves are given at a time.
 MOST_CURVES = 200
 
@@ -40,12 +45,18 @@ class Views:
 
     Methods may be called by several threads. They raise `QueryError` for what cannot be understood,
     `MissingTrialError`, one of its kind, where a trial is not there, and `TrackingError` where the store fails.
+
+    Args:
+        reader: of the store.
+        files: of the only study that is asked for, contents by name: artifacts that are about to be written.
     """
 
-    def __init__(self, reader: StudyReader) -> None:
+    def __init__(self, reader: StudyReader, files: Mapping[str, bytes] = _NO_FILES) -> None:
         self._reader = reader
         self._documents: dict[str, tuple[StudyRow, Mapping[str, Any]]] = {}
-        self._insights = KnownInsights()
+        self._images: dict[str, Mapping[str, int]] = {}
+        self._insights = KnownInsights(self._audited_curves)
+        self._evidence = KnownEvidence(reader, files)
 
     def studies(self, found: Sequence[StudyOverview] | None = None) -> dict[str, Any]:
         """The list of all studies.
@@ -54,7 +65,12 @@ class Views:
             found: what `StudyReader.studies` has given; None: it is asked now.
         """
         overviews = self._reader.studies() if found is None else found
-        return studies_payload(overviews, {one.study.run_id: self._document(one.study) for one in overviews})
+        documents = {one.study.run_id: self._document(one.study) for one in overviews}
+        return studies_payload(overviews, documents, {one.study.run_id: self._ended(one.study) for one in overviews})
+
+    def evidence(self, now: Versioned) -> Evidence:
+        """What was confirmed and reviewed of a study, a few seconds old at most."""
+        return self._evidence.of(now.table.study, fresh=True)
 
     def study(self, now: Versioned) -> dict[str, Any]:
         """A study's page."""
@@ -62,16 +78,18 @@ class Views:
         runs = [trial.run_id for trial in curve_trials(table)]
         facts = StudyFacts(
             self._document(table.study),
-            self._reader.image_counts(table.study),
+            self._images_of(table.study),
             self._reader.saved_view(table.study),
             self._history_metrics(table, runs[:1]),
             self._insights.of(now),
+            self.evidence(now),
         )
         return study_payload(now, self._reader.history(runs, [curve_metric(table)]), facts)
 
     def trials(self, now: Versioned, query: PageQuery) -> dict[str, Any]:
         """A page of the table of trials."""
-        return trials_page(now, query)
+        study = now.table.study
+        return trials_page(now, query, self._evidence.of(study).winner, self._images_of(study).get("validation"))
 
     def trials_csv(self, now: Versioned, query: PageQuery) -> str:
         """All trials that the filter lets through, whatever the page."""
@@ -142,8 +160,29 @@ class Views:
             files.get("confusion_matrix.csv"),
             files.get("weight_stats.parquet"),
             files.get("model.json"),
+            self._kin(now, trial),
+            self._images_of(now.table.study).get("validation"),
         )
         return trial_payload(now, trial, self._reader.history([trial.run_id]), facts)
+
+    def _ended(self, study: StudyRow) -> Evidence:
+        """The evidence for the list of studies, which asks nothing of those that still run."""
+        return Evidence() if study.state is StudyState.RUNNING else self._evidence.of(study)
+
+    def _images_of(self, study: StudyRow) -> Mapping[str, int]:
+        """Number of images by data context; asked for again only where a study that has just begun has none yet."""
+        found = self._images.get(study.run_id) or self._reader.image_counts(study)
+        self._images[study.run_id] = found
+        return found
+
+    def _kin(self, now: Versioned, trial: TrialRow) -> Kin:
+        """What else has trained the same configuration: the trial of the search, or the replicates that confirm it."""
+        study = now.table.study
+        winner = self._evidence.of(study).winner
+        if study.info.confirms is None and winner is not None and winner.of(trial.number) is not None:
+            confirms = confirms_of(self._reader.tags(winner.confirm_run))
+            return Kin(confirmed=winner.of(trial.number), winner=winner, confirms=confirms)
+        return Kin(confirms=study.info.confirms)
 
     def _history_metrics(self, table: StudyTable, best: Sequence[str]) -> tuple[str, ...]:
         """What the best trial, or else the newest one that has an epoch, has logged by epoch; curves first."""
@@ -151,6 +190,10 @@ class Views:
         history = self._reader.history([*best, *trained][:1])
         found = set(history[history["step"] > 0]["metric"])
         return (*(name for name in COMPARED_CURVES if name in found), *sorted(found.difference(COMPARED_CURVES)))
+
+    def _audited_curves(self, table: StudyTable) -> pd.DataFrame:
+        """Of the trials whose early values are compared with their last."""
+        return self._reader.history([trial.run_id for trial in audited_trials(table)], [curve_metric(table)])
 
     def _curves(self, trials: Sequence[TrialRow], metrics: Sequence[str] | None) -> pd.DataFrame:
         """Their epochs; step 0 holds final numbers."""

@@ -176,7 +176,13 @@ class Crew:
     def _show_ended(self, record: TrialRecord) -> None:
         self._shown.add(record.number)
         self._deaths = 0
-        outcome = TrialOutcome(record.state, record.objectives, record.reason, duplicate_of=record.duplicate_of)
+        outcome = TrialOutcome(
+            record.state,
+            record.objectives,
+            record.reason,
+            duplicate_of=record.duplicate_of,
+            violates=record.violates,
+        )
         self._lead.progress.trial_finished(record.number, outcome)
         self._lead.after_trial()
 

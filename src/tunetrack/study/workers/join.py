@@ -68,6 +68,7 @@ def join(job: WorkerJob, tell: Tell, stop: StopSignals, index: int = 0) -> None:
         run = _attached(store, ledger, spec)
         checkpoints = place.checkpoints / job.name
         worker = Worker(spec, ledger, run, ResidentSets(), progress, stop, checkpoints=checkpoints)
+        worker.device_share = job.gpus or 1.0
         with ledger.keeping():
             worker.work()
         _settle(store, stop, progress)

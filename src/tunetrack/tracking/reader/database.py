@@ -35,7 +35,7 @@ _BOUND = 500
 #: Seconds to wait for another process that is writing to an SQLite file.
 _PATIENCE = 30.0
 #: What an overview needs to know of a trial.
-_OVERVIEW_TAGS = (Tag.TRIAL_NUMBER, Tag.TRIAL_STATE, Tag.TRIAL_DUPLICATE_OF)
+_OVERVIEW_TAGS = (Tag.TRIAL_NUMBER, Tag.TRIAL_STATE, Tag.TRIAL_DUPLICATE_OF, Tag.TRIAL_VIOLATES)
 _ENDED_TAGS = (Tag.TRIAL_REASON, Tag.TRIAL_WOULD_PRUNE_AT, Tag.WEIGHT_HEALTH)
 _TRIAL_TAGS = (*_OVERVIEW_TAGS, *_ENDED_TAGS, Tag.TRIAL_WORKER, Tag.USED_DEVICE, Tag.USED_THREADS)
 _SECONDS = "train_seconds"

@@ -21,7 +21,8 @@ class StudyOverview:
     Attributes:
         study: its row.
         trials: number of trials by state, those that occur.
-        best: number of the best completed trial by the first objective, equals by the others; None where there is none.
+        best: number of the best completed trial by the first objective, equals by the others, of those that break no
+            constraint; None where there is none.
         values: its values; empty where there is no best trial.
         seconds: what all trials cost together.
         saved_view: id of its saved view in MLflow's UI; None where none was written.
@@ -58,6 +59,9 @@ def _best(rows: Sequence[TrialRow], goals: Sequence[Objective]) -> TrialRow | No
     known = [
         row
         for row in rows
-        if row.state is TrialState.COMPLETE and row.values is not None and all(map(math.isfinite, row.values))
+        if row.state is TrialState.COMPLETE
+        and row.values is not None
+        and not row.violates
+        and all(map(math.isfinite, row.values))
     ]
     return min(known, key=key, default=None)

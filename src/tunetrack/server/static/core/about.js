@@ -24,11 +24,14 @@ export async function searchedPaths(id) {
   return (await load(`${path}/trials`, { size: 1 })).columns.params;
 }
 
+/** The trial that is called the best: the confirmed winner of a search, else the one with the best result. */
+export const bestOf = ({ id, winner, best }) => (winner?.study === id ? winner.trial : (best?.number ?? null));
+
 /** What /studies would say of a study, of which only the payload is there. */
-function entryOf({ study, trials, best_so_far: improved }) {
+function entryOf({ study, trials, best_so_far: improved, winner }) {
   const counts = {};
   for (const state of trials.state) counts[state] = (counts[state] ?? 0) + 1;
   const at = improved?.[0]?.at(-1);
   const best = at === undefined ? null : { number: trials.number[at], values: trials.values.map((column) => column[at]) };
-  return { ...study, trials: counts, best };
+  return { ...study, trials: counts, best, winner: winner && { study: winner.study_run, trial: winner.chosen } };
 }

@@ -5,6 +5,7 @@ import { fill, h } from "../core/dom.js";
 import { duration, moment, objectiveText, plural } from "../core/format.js";
 import { look, STATES } from "../core/marks.js";
 import { follow } from "../core/source.js";
+import { confirmedValue, seedMark } from "../core/sure.js";
 import { Table } from "../core/table.js";
 import { studyPath } from "../core/tabs.js";
 import { get, inFile, set, target } from "../core/view.js";
@@ -14,7 +15,8 @@ const COLUMNS = [
   { key: "state", head: "State", sort: "asc", cell: (study) => badge(study.state), value: (study) => study.state },
   { key: "trials", head: "Progress", sort: "desc", cell: progress, value: done },
   { key: "states", head: "Trials by state", cell: states },
-  { key: "best", head: "Best", sort: "desc", numeric: true, cell: best, value: (study) => study.best?.values[0] ?? null },
+  { key: "best", head: "Best", sort: "desc", numeric: true, cell: best, value: (study) => winnerOf(study)?.mean ?? study.best?.values[0] ?? null },
+  { key: "findings", head: "Review", sort: "desc", cell: findings, value: (study) => (study.findings ? 1000 * study.findings.high + study.findings.medium : null) },
   { key: "seconds", head: "Computing time", hint: "the time of all trials added up", sort: "desc", numeric: true, cell: (study) => duration(study.seconds), value: (study) => study.seconds },
   { key: "start", head: "Started", sort: "desc", cell: when, value: (study) => study.start },
   { key: "links", head: "In MLflow", cell: links },
@@ -79,11 +81,12 @@ function sorted(studies, by, order) {
 function named(study) {
   return [
     h("a", { href: target(studyPath(study.id)), class: "strong" }, study.name),
-    confirmed(study) ?? h("div", { class: "meta" }, "experiment ", study.experiment),
+    confirmsLine(study) ?? h("div", { class: "meta" }, "experiment ", study.experiment),
   ];
 }
 
-function confirmed({ confirms }) {
+/** What a confirmation confirms; null for a search. */
+function confirmsLine({ confirms }) {
   if (!confirms) return null;
   const name = confirms.name ?? "a study that is gone";
   return h("div", { class: "meta" }, "confirms ", confirms.name && !inFile() ? h("a", { href: target(studyPath(confirms.id)) }, name) : name);
@@ -118,7 +121,21 @@ function best(study) {
   const { number: trial, values } = study.best;
   const said = study.objectives.map(({ metric, maximize }, index) => h("div", { class: "meta" }, `${maximize ? "maximize" : "minimize"} ${metric}`, study.objectives.length > 1 && `: ${objectiveText(values[index])}`));
   const link = inFile() ? `trial ${trial}` : h("a", { href: target(studyPath(study.id, `/trials/${trial}`)) }, `trial ${trial}`);
-  return [h("div", {}, study.objectives.length === 1 && h("b", {}, objectiveText(values[0])), " ", link), said];
+  const first = winnerOf(study);
+  const single = study.objectives.length === 1;
+  const searched = h("div", { class: first ? "meta whole" : "whole", title: single ? "from 1 seed, and chosen among many" : null }, single && [seedMark(1), " ", h(first ? "span" : "b", {}, objectiveText(values[0]))], " ", link);
+  return [first && winnerLine(study, first), searched, said];
+}
+
+/** The confirmed winner of a search; a confirmation, whose trials have numbers of their own, has none. */
+const winnerOf = ({ id, winner }) => (winner?.study === id ? winner : null);
+
+const winnerLine = (study, winner) => h("div", { class: "whole" }, confirmedValue(winner), " ", h("a", { href: target(studyPath(study.id, `/trials/${winner.trial}`)) }, `trial ${winner.trial}`), h("span", { class: "meta" }, `, ${plural(winner.seeds, "seed")}`));
+
+function findings({ findings: found }) {
+  if (!found) return "–";
+  const said = ["high", "medium"].filter((level) => found[level]).map((level) => h("span", { class: `weight ${level}` }, `${found[level]} ${level}`));
+  return said.length ? h("div", { class: "states" }, said) : h("span", { title: "nothing of weight was found" }, "ok");
 }
 
 function when(study) {

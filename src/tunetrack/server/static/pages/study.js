@@ -5,6 +5,7 @@ import { Selection } from "../core/selection.js";
 import { follow } from "../core/source.js";
 import { studyPath } from "../core/tabs.js";
 import * as view from "../core/view.js";
+import { accounts, reach } from "./study/accounts.js";
 import { bar } from "./study/bar.js";
 import { brushFilter, brushing, brushValues } from "./study/brushing.js";
 import { curves } from "./study/curves.js";
@@ -12,9 +13,12 @@ import { front } from "./study/front.js";
 import { history } from "./study/history.js";
 import { importance, interactions } from "./study/matters.js";
 import { Model } from "./study/model.js";
+import { review } from "./study/review.js";
 import { contour, section, slices } from "./study/slices.js";
 import { costs, timeline } from "./study/times.js";
 import { top } from "./study/top.js";
+import { winner } from "./study/winner.js";
+import { effects, path, pruning } from "./study/understanding.js";
 
 const REST = 120; // ms without a brush step after which the other figures follow
 
@@ -131,12 +135,15 @@ class StudyPage {
   }
 
   _build() {
+    const sure = { winner: winner(hidden(this.body, "The winner"), this), review: review(hidden(this.body, "Review")) };
     const tools = h("div", { class: "page-bar", role: "region", "aria-label": "what the figures show" });
     this.body.append(tools);
     const wide = section(this.body, "How the search went", "stack");
-    const parts = { bar: bar(tools, this), history: history(wide, this), brushing: brushing(wide, this) };
+    const parts = { ...sure, bar: bar(tools, this), history: history(wide, this), brushing: brushing(wide, this) };
     const matters = section(this.body, "What matters");
     Object.assign(parts, { importance: importance(matters, this), interactions: interactions(matters, this) });
+    parts.effects = effects(section(this.body, "How each parameter acts", "grid small"), this);
+    parts.path = path(section(this.body, "What made the best trial better", "stack"), this);
     if (this.payload.study.objectives.length > 1) parts.front = front(section(this.body, "Trade-offs", "stack"), this);
     const each = section(this.body, `${this.model.metric} by parameter`, "grid small");
     parts.slices = slices(each, this);
@@ -144,8 +151,17 @@ class StudyPage {
     parts.curves = curves(section(this.body, "Learning curves", "stack"), this);
     const time = section(this.body, "Time", "stack");
     Object.assign(parts, { timeline: timeline(time, this), costs: costs(time, this) });
+    const cost = section(this.body, "Cost and pruning", "piled");
+    Object.assign(parts, { accounts: accounts(cost), reach: reach(cost, this), pruning: pruning(cost, this) });
     return parts;
   }
+}
+
+/** A section that shows itself once it has something to say. */
+function hidden(host, words) {
+  const found = h("section", { hidden: true }, h("h2", {}, words));
+  host.append(found);
+  return found;
 }
 
 /** The address without brushes, which have their own way to the figures. */

@@ -1,7 +1,7 @@
 /** Knows the page of one trial. */
 
 import { badge } from "../charts/legend.js";
-import { followStudy, searchedPaths } from "../core/about.js";
+import { bestOf, followStudy, searchedPaths } from "../core/about.js";
 import { fill, h } from "../core/dom.js";
 import { follow, SourceError } from "../core/source.js";
 import { studyPath, tabs } from "../core/tabs.js";
@@ -42,9 +42,10 @@ export function trialPage(host, { id, number, crumbs }) {
 }
 
 /** What this page shows of its study. */
-function known({ id, name, objectives, best, trials }, number) {
+function known(study, number) {
+  const { id, name, objectives, trials, winner } = study;
   const count = Object.values(trials).reduce((sum, each) => sum + each, 0);
-  return { id, name, objectives, best: best?.number === number, previous: number > 0 ? number - 1 : null, next: number + 1 < count ? number + 1 : null };
+  return { id, name, objectives, best: bestOf(study) === number && (winner?.study === id ? "winner" : "best"), previous: number > 0 ? number - 1 : null, next: number + 1 < count ? number + 1 : null };
 }
 
 function build(host) {
@@ -73,7 +74,7 @@ function heading({ trial, study }) {
     { class: "heading" },
     h("h1", {}, `Trial ${trial.number}`),
     badge(trial.state),
-    study.best && h("span", { class: "star" }, "★ best of the study"),
+    study.best && h("span", { class: "star" }, `★ ${study.best} of the study`),
     h("span", { class: "meta" }, trial.name),
     h("span", { class: "ways" }, way(study.previous, `‹ ${study.previous}`, "previous"), way(study.next, `${study.next} ›`, "next")),
   );

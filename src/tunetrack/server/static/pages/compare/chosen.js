@@ -38,10 +38,10 @@ function trouble(count, missing) {
  * @param {number} count
  */
 export function best(study, count) {
-  const { number, state, values } = study.trials;
+  const { number, state, values, violates } = study.trials;
   const sign = study.study.objectives[0]?.maximize ? -1 : 1;
   const front = new Set(study.front ?? []);
-  const finished = number.map((_, index) => index).filter((index) => state[index] === "COMPLETE" && known(values[0]?.[index]));
+  const finished = number.map((_, index) => index).filter((index) => state[index] === "COMPLETE" && known(values[0]?.[index]) && !violates?.[index]);
   finished.sort((one, other) => front.has(other) - front.has(one) || sign * (values[0][one] - values[0][other]) || one - other);
   return finished.slice(0, count).map((index) => number[index]);
 }

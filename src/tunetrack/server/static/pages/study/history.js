@@ -36,7 +36,7 @@ export function history(host, page) {
 function figure(model, page, zoom) {
   const by = view.get("by", "number");
   const { title, at, whole = false } = places(model, by);
-  const points = model.visible.map((index) => model.mark(index, at[index], model.value(index)));
+  const points = model.visible.map((index) => model.mark(index, at[index], model.value(index), { faint: Boolean(model.trials.violates?.[index]) }));
   const line = best(model, at);
   const end = Math.max(...points.map((point) => point.x ?? 0));
   if (line.length && end > line.at(-1)[0]) line.push([end, line.at(-1)[1]]);
@@ -63,7 +63,7 @@ function places(model, by) {
 /** The best value so far in the order of the x axis; what counts are results, whether their state is shown or not. */
 function best(model, at) {
   const line = [];
-  const order = model.indices.filter((index) => model.results[index] !== null && at[index] !== null).sort((one, other) => at[one] - at[other]);
+  const order = model.indices.filter((index) => model.results[index] !== null && at[index] !== null && !model.trials.violates?.[index]).sort((one, other) => at[one] - at[other]);
   for (const index of order) {
     const value = model.results[index];
     if (!line.length || (model.maximize ? value > line.at(-1)[1] : value < line.at(-1)[1])) line.push([at[index], value]);
@@ -78,6 +78,7 @@ function zoomed() {
 
 function note(model) {
   const said = ["The line is the best result so far. A trial without result stands at the last value that was seen of it."];
+  if (model.trials.violates?.some(Boolean)) said.push("Trials that break a constraint are faint.");
   const { outside } = model.window;
   if (outside) said.push(`${plural(outside, "trial")} with a value far from the others ${outside === 1 ? "lies" : "lie"} outside; “all values” shows ${outside === 1 ? "it" : "them"}.`);
   said.push("Drag along the axis to look closer.");

@@ -96,10 +96,10 @@ export class Model {
     return counts;
   }
 
-  /** Indices of trials with a result, the best first. */
+  /** Indices of trials with a result that break no constraint, the best first. */
   ranked(indices = this.indices) {
     const sign = this.maximize ? -1 : 1;
-    return indices.filter((index) => this.results[index] !== null).sort((one, other) => sign * (this.results[one] - this.results[other]) || one - other);
+    return indices.filter((index) => this.results[index] !== null && !this.trials.violates?.[index]).sort((one, other) => sign * (this.results[one] - this.results[other]) || one - other);
   }
 
   /** The stretch of values that is shown. */

@@ -3,6 +3,7 @@
 import { badge } from "../../charts/legend.js";
 import { fill, h } from "../../core/dom.js";
 import { duration, moment, number, percent, plural } from "../../core/format.js";
+import { confirmedValue, seedMark } from "../../core/sure.js";
 import { studyPath, tabs } from "../../core/tabs.js";
 import { inFile, target } from "../../core/view.js";
 
@@ -17,6 +18,7 @@ export function top(host, model, chosen) {
   fill(
     host,
     h("div", { class: "heading" }, h("h1", {}, study.name), h("span", { class: "state" }, stateWord(study.state)), h("span", { class: "meta" }, when(study))),
+    study.confirms && h("p", { class: "meta" }, "confirms ", inFile() ? study.confirms.name : h("a", { href: target(studyPath(study.confirms.id)) }, study.confirms.name)),
     tabs(study.id, "study", offered),
     headline.length
       ? h("div", { class: "facts" }, h("p", { class: "lead" }, headline[0]), headline.slice(1).map((sentence) => h("p", {}, sentence)))
@@ -75,12 +77,17 @@ const states = (model) =>
 function bestTile(model, { metric, maximize }, index) {
   const best = model.payload.best_so_far[index]?.at(-1);
   if (best === undefined) return tile(`best ${metric}`, "–", h("span", {}, "no result yet"));
+  const link = (trial) => h("a", { href: target(studyPath(model.study.id, `/trials/${trial}`)) }, `trial ${trial}`);
+  const words = `${metric} (${maximize ? "highest" : "lowest"})`;
+  const value = number(model.trials.values[index][best], 5);
   const trial = model.trials.number[best];
-  return tile(
-    `best ${metric} (${maximize ? "highest" : "lowest"})`,
-    number(model.trials.values[index][best], 5),
-    h("a", { href: target(studyPath(model.study.id, `/trials/${trial}`)) }, `trial ${trial}`),
-  );
+  const { winner } = model.payload;
+  if (index === 0 && winner?.study_run === model.study.id) {
+    const { mean, low, high, values } = winner.configurations.find((one) => one.trial === winner.chosen);
+    const shown = [confirmedValue({ mean, low, high, seeds: values.length })];
+    return tile(`winner, ${words}`, shown, [link(winner.chosen), h("span", {}, `, mean of ${plural(values.length, "seed")}`), h("span", { class: "how" }, "the search: ", seedMark(1), ` ${value}, `, link(trial))]);
+  }
+  return tile(`best ${words}`, value, [link(trial), model.study.objectives.length === 1 && h("span", {}, ", ", seedMark(1), " 1 seed")]);
 }
 
 function costTiles(model) {

@@ -1,7 +1,8 @@
 /** Knows the plain facts of one trial: outcome, values, settings, commands, files. */
 
 import { h } from "../../core/dom.js";
-import { cell, duration, moment, number, objectiveText } from "../../core/format.js";
+import { cell, duration, moment, number, objectiveText, plural } from "../../core/format.js";
+import { confirmedValue, seedMark } from "../../core/sure.js";
 import { studyPath } from "../../core/tabs.js";
 import { inFile, target } from "../../core/view.js";
 
@@ -17,7 +18,8 @@ export function tiles({ trial, study, model }) {
     study.objectives.map(({ metric, maximize }, index) => {
       const reached = index ? null : (trial.provisional ?? null);
       const words = `${maximize ? "higher" : "lower"} is better`;
-      if (reached === null) return tile(objectiveText(trial.values[index]), `${metric} (${words})`);
+      const half = index ? null : (trial.half ?? null);
+      if (reached === null) return tile([objectiveText(trial.values[index]), half !== null && h("small", { class: "half", title: "half of the 95 % interval over new images" }, ` ± ${half.toFixed(4)}`)], [`${metric} (${words})`, half !== null && [", ", seedMark(1), " 1 seed"]]);
       return tile(h("span", { class: "provisional" }, objectiveText(reached)), `${metric} ${trial.state === "RUNNING" ? "so far" : "when it ended, without a result"} (${words})`);
     }),
     tile(planned && trial.epochs !== null ? `${trial.epochs} of ${planned}` : cell(trial.epochs), "epochs"),
@@ -29,14 +31,32 @@ export function tiles({ trial, study, model }) {
 }
 
 /** Why it ended as it did, where there is something to say. */
-export function outcome({ trial, study }) {
-  const other = (number) => h("a", { href: target(studyPath(study.id, `/trials/${number}`)) }, `trial ${number}`);
+export function outcome({ trial, study, replicate_of: original, replicates }) {
+  const other = (number) => trialLink(study.id, number);
   const same = trial.duplicate_of ?? null;
   const text = same === null && trial.reason && trial.reason[0].toUpperCase() + trial.reason.slice(1);
   return [
     text && h("p", { class: trial.state === "FAILED" || trial.state === "INFEASIBLE" ? "trouble" : "facts" }, text, /[.!?]$/.test(text) ? "" : "."),
+    trial.violates && trial.state !== "INFEASIBLE" && h("p", { class: "trouble" }, `Breaks the constraint ${trial.violates}, so it is never the best.`),
     same !== null && h("p", { class: "facts" }, "The same configuration as ", other(same), ", whose result is used."),
+    original && h("p", { class: "facts" }, "Replicate of ", elsewhere(original.id, original.trial), " of ", inFile() ? original.study : h("a", { href: target(studyPath(original.id)) }, original.study), `, seed ${original.seed}.`),
+    replicates && confirmation(replicates),
   ];
+}
+
+const trialLink = (id, number, text = `trial ${number}`) => h("a", { href: target(studyPath(id, `/trials/${number}`)) }, text);
+// A file holds one study alone.
+const elsewhere = (id, number, text = `trial ${number}`) => (inFile() || id === null ? text : trialLink(id, number, text));
+
+/** What the same configuration gave on other seeds. */
+function confirmation({ id, study, metric, chosen, trials, confirmed }) {
+  const one = ({ seed, value, number }, index) => [index ? ", " : "", elsewhere(number === null ? null : id, number, objectiveText(value)), h("span", { class: "meta" }, ` (seed ${seed})`)];
+  return h(
+    "div",
+    { class: "facts" },
+    h("p", {}, chosen ? "The confirmed winner of the study: " : "Confirmed on several seeds: ", metric, " ", confirmedValue(confirmed), `, mean of ${plural(confirmed.seeds, "seed")}.`),
+    h("p", {}, "Replicates in ", inFile() || id === null ? study : h("a", { href: target(studyPath(id)) }, study), ": ", trials.map(one), "."),
+  );
 }
 
 /** The searched parameters with this trial's values, and the other settings on demand. */

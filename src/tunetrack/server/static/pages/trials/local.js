@@ -12,9 +12,16 @@ export function localPage(payload, { state, sort, order, page, size }) {
   const rows = ordered(kept, column(trials, sort), order);
   return {
     page, size, total: all.length, matched: kept.length,
+    confirmed: confirmedOf(payload),
     columns: { params: Object.keys(trials.params), metrics: Object.keys(trials.metrics) },
     rows: rows.slice(page * size, (page + 1) * size).map((index) => row(trials, index)),
   };
+}
+
+/** The confirmed configurations by trial, as /studies/ID/trials has them. */
+function confirmedOf({ winner, study }) {
+  if (!winner || winner.study_run !== study.id) return {};
+  return Object.fromEntries(winner.configurations.map(({ trial, mean, low, high, values }) => [trial, { mean, low, high, seeds: values.length }]));
 }
 
 /** One trial of the columns as a row of the table. */
