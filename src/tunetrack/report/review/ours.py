@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -31,17 +31,18 @@ _METRICS = ("train/loss", "train/accuracy", "validation/loss", "validation/accur
 _NETWORKS = 6
 
 
-def read_reviewed(store: TrackingStore, study: str) -> Reviewed:
+def read_reviewed(store: TrackingStore, study: str, reader: StudyReader | None = None) -> Reviewed:
     """A study with all that the rules look at.
 
     Args:
         store: where it is; nothing is written to it.
         study: its name, where only one study is called so, or its run's id.
+        reader: of this store, which may have the study at hand; default: one of its own.
 
     Raises:
         TrackingError: the store failed, or there is no such study, or more than one.
     """
-    with closing(StudyReader(store)) as reader:
+    with closing(StudyReader(store)) if reader is None else nullcontext(reader) as reader:
         table = reader.table(study).table
         document = _document(study_file(store, table.study))
         seen = reviewed_table(table, document)
@@ -94,7 +95,7 @@ def _trial(trial: TrialRow) -> ReviewedTrial:
         trial.state,
         trial.trained_with,
         trial.metrics,
-        score(trial),
+        None if trial.violates else score(trial),
         name=trial.name,
         reason=trial.reason,
         duplicate_of=trial.duplicate_of,
