@@ -68,14 +68,15 @@ def confounded(study: Reviewed) -> Iterator[ReviewFinding]:
         f"No chain of single changes leads from {study.call(best)} to {study.call_all(apart)}. The "
         f"nearest two, {study.call(other)} and {study.call(one)}, differ in {named}; none of these changes can be "
         "credited with the difference.",
-        _one_at_a_time(factors),
+        _one_at_a_time(study, factors),
         tuple(sorted((one.number, other.number))),
     )
 
 
-def _one_at_a_time(factors: Sequence[str]) -> str:
+def _one_at_a_time(study: Reviewed, factors: Sequence[str]) -> str:
     names = joined(map(short_name, factors[:4]))
-    return f"Run the combinations in between (choices for {names}, sampler: {{name: brute_force}}), then compare."
+    how = study.key("choices for each of them, sampler: {name: brute_force}")
+    return f"Run the combinations of {names} in between{how}, then compare."
 
 
 def _factors(one: ReviewedTrial, other: ReviewedTrial) -> list[str]:

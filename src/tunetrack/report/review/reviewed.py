@@ -244,6 +244,10 @@ class Reviewed:
         """What a training is called."""
         return "trial" if self.ours else "run"
 
+    def key(self, text: str) -> str:
+        """Where a study file says it, in brackets; nothing for runs that have no study file."""
+        return f" ({text})" if self.ours else ""
+
     def call(self, trial: ReviewedTrial) -> str:
         """How a trial is called in a sentence."""
         return f"trial {trial.number}" if self.ours else f"run {trial.number} ({trial.name})"
