@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from tunetrack.report import (
 )
 from tunetrack.study.place import Place
 from tunetrack.tracking import File, StudyTable, TrackingStore, connect, read_study, write_artifact
+from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["Form", "ranking", "report_files", "write_figures", "write_markdown", "write_report", "written"]
 
@@ -40,8 +42,9 @@ def report_files(store: TrackingStore, run_id: str) -> dict[str, bytes]:
     Raises:
         TrackingError: the tracking store cannot be read.
     """
-    review = review_files(store, run_id)
-    return {**review, File.REPORT: build_single(store, run_id, files=review).text.encode()}
+    with closing(StudyReader(store)) as reader:  # reads a large study once
+        review = review_files(store, run_id, reader)
+        return {**review, File.REPORT: build_single(store, run_id, files=review, reader=reader).text.encode()}
 
 
 def write_report(name: str, place: Place, output: Path | None = None, form: Form = "html") -> Path:

@@ -13,19 +13,25 @@ from tunetrack.report.review.rules import RULES, reviewed_by
 from tunetrack.spec.review import CheckedRule, Review
 from tunetrack.study.place import Place
 from tunetrack.tracking import File, TrackingStore, connect, has_artifact, read_artifact, read_study, write_artifact
+from tunetrack.tracking.reader import StudyReader
 
 __all__ = ["last_review", "review_experiment", "review_files", "review_study"]
 
 _logger = logging.getLogger(__name__)
 
 
-def review_files(store: TrackingStore, run_id: str) -> Mapping[str, bytes]:
+def review_files(store: TrackingStore, run_id: str, reader: StudyReader | None = None) -> Mapping[str, bytes]:
     """The review of a study as a file for the study's run; none for a confirmation, whose study is reviewed itself.
 
     What cannot be reviewed is logged and said in the file: the end of a study must not fail by it.
+
+    Args:
+        store: where it is.
+        run_id: the study's run.
+        reader: of this store, which may have the study at hand; default: one of its own.
     """
     try:
-        found = _reviewed(store, run_id)
+        found = _reviewed(store, run_id, reader)
     except Exception as error:
         _logger.exception("the study run %s cannot be reviewed", run_id)
         why = f"the study cannot be read: {type(error).__name__}: {error}"
@@ -79,8 +85,8 @@ def last_review(run_id: str, place: Place) -> Review | None:
         return Review.from_json(json.loads(read_artifact(store, run_id, File.REVIEW)))
 
 
-def _reviewed(store: TrackingStore, run_id: str) -> Review | None:
-    seen = read_reviewed(store, run_id)
+def _reviewed(store: TrackingStore, run_id: str, reader: StudyReader | None = None) -> Review | None:
+    seen = read_reviewed(store, run_id, reader)
     return None if seen.document.get("confirms") else reviewed_by(seen, _now())
 
 

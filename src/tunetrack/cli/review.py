@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from tunetrack.errors import TrackingError, masked
 from tunetrack.study.place import Place
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tunetrack.spec.review import Review, ReviewFinding
     from tunetrack.study.result import StudyResult
 
@@ -97,7 +96,7 @@ def _print_review(found: Review) -> None:
     for finding in found.findings:
         console.print(_line(finding))
         for text in (finding.evidence, f"→ {finding.advice}"):
-            _wrapped(console, text)
+            console.print(_wrapped(text, console.width), highlight=False, markup=False)
         console.print()
     if not found.findings:
         console.print("Nothing was found.")
@@ -116,7 +115,7 @@ def _print_review(found: Review) -> None:
             console.print(Text(f"  not judged: {rule.title}: {rule.skipped}", style="dim"))
 
 
-def _wrapped(console: Console, text: str) -> None:
-    from rich.padding import Padding
-
-    console.print(Padding(Text(text), (0, 0, 0, _INDENT), expand=False))
+def _wrapped(text: str, width: int) -> str:
+    indent = " " * _INDENT
+    lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join(lines)

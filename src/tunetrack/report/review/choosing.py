@@ -117,8 +117,9 @@ def augmented_validation(study: Reviewed) -> Iterator[ReviewFinding]:
     if not touched:
         return
     some = len(touched) < len(study.trials)
-    rest = [trial for trial in study.ranked if trial not in touched]
-    best = next((trial for trial in study.ranked if trial in touched), None)
+    numbers_of = {trial.number for trial in touched}
+    rest = [trial for trial in study.ranked if trial.number not in numbers_of]
+    best = next((trial for trial in study.ranked if trial.number in numbers_of), None)
     numbers = ""
     if some and rest and best is not None:
         numbers = (

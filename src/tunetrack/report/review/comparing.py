@@ -37,25 +37,27 @@ def confounded(study: Reviewed) -> Iterator[ReviewFinding]:
         raise NotJudged("a search changes all parameters at once on purpose; their importance is estimated instead")
     trials = study.ranked[:_COMPARED]
     best = trials[0]
-    linked = {best.number}
-    while True:
-        more = {
-            other.number
-            for known in trials
-            if known.number in linked
-            for other in trials
-            if other.number not in linked and len(_factors(known, other)) <= 1
-        }
-        if not more:
-            break
-        linked |= more
+    apart_by = {
+        frozenset((one.number, other.number)): len(_factors(one, other))
+        for one, other in itertools.combinations(trials, 2)
+    }
+    linked, new = {best.number}, {best.number}
+    while new:
+        rest = [trial.number for trial in trials if trial.number not in linked]
+        new = {other for other in rest if any(apart_by[frozenset((known, other))] <= 1 for known in new)}
+        linked |= new
     apart = [trial for trial in trials if trial.number not in linked]
     if not apart:
         return
     inside = [trial for trial in trials if trial.number in linked]
     one, other = min(
         itertools.product(inside, apart),
-        key=lambda pair: (len(_factors(*pair)), pair[0] is not best, pair[0].number, pair[1].number),
+        key=lambda pair: (
+            apart_by[frozenset((pair[0].number, pair[1].number))],
+            pair[0] is not best,
+            pair[0].number,
+            pair[1].number,
+        ),
     )
     factors = _factors(other, one)
     named = joined(changed(path, other.params.get(path), one.params.get(path)) for path in factors)
@@ -66,14 +68,15 @@ def confounded(study: Reviewed) -> Iterator[ReviewFinding]:
         f"No chain of single changes leads from {study.call(best)} to {study.call_all(apart)}. The "
         f"nearest two, {study.call(other)} and {study.call(one)}, differ in {named}; none of these changes can be "
         "credited with the difference.",
-        _one_at_a_time(factors),
+        _one_at_a_time(study, factors),
         tuple(sorted((one.number, other.number))),
     )
 
 
-def _one_at_a_time(factors: Sequence[str]) -> str:
+def _one_at_a_time(study: Reviewed, factors: Sequence[str]) -> str:
     names = joined(map(short_name, factors[:4]))
-    return f"Run the combinations in between (choices for {names}, sampler: {{name: brute_force}}), then compare."
+    how = study.key("choices for each of them, sampler: {name: brute_force}")
+    return f"Run the combinations of {names} in between{how}, then compare."
 
 
 def _factors(one: ReviewedTrial, other: ReviewedTrial) -> list[str]:

@@ -15,6 +15,8 @@ __all__ = ["noise", "one_seed", "repeats_disagree"]
 
 #: From this difference on, in accuracy, a validation set that cannot show it is too small for any choice.
 _COARSE = 0.04
+#: More images than these are as good as endlessly many.
+_COUNTED = 1_000_000
 #: Trials from which the best of them is visibly the luckiest of them.
 _MANY = 10
 
@@ -26,6 +28,8 @@ def noise(study: Reviewed) -> Iterator[ReviewFinding]:
         return
     if study.objectives > 1:
         raise NotJudged("the study has several objectives, so there is no single winner")
+    if not study.objective.endswith(("accuracy", "loss")):
+        raise NotJudged(f"{study.objective} does not depend on the validation images")
     study.must_have(2)
     if study.images is None:
         raise NotJudged("the number of images that chose is not known")
@@ -52,7 +56,8 @@ def noise(study: Reviewed) -> Iterator[ReviewFinding]:
     ]
     if needed is not None:
         gap, images = needed
-        said.append(f"For the lead of {points(gap)} over the next different value it takes about {images:,} images.")
+        amount = f"about {images:,} images" if images <= _COUNTED else "more than a million images"
+        said.append(f"For the lead of {points(gap)} over the next different value it takes {amount}.")
     said += _luck(study, trials)
     yield ReviewFinding(
         "noise",
@@ -136,7 +141,7 @@ def _tied(study: Reviewed) -> Iterator[ReviewFinding]:
         f"{len(winner.tied)} configurations cannot be told apart from the best",
         f"Means over {counted(len(winner.seeds), 'seed')} by trial: {numbers}. Trial {winner.chosen} was chosen: "
         f"{winner.reason}.",
-        "Any of them will do; more seeds (`tunetrack confirm --seeds`) or more validation images would separate them.",
+        f"Any of them will do; more seeds (`tunetrack confirm {study.name} --seeds 10`) or more images would separate them.",
         tuple(sorted(one.trial for one in winner.tied)),
     )
 
@@ -145,6 +150,8 @@ def one_seed(study: Reviewed) -> Iterator[ReviewFinding]:
     """Every configuration was trained once, so nobody knows what another seed would have given."""
     if study.winner is not None:
         return
+    if study.objectives > 1:
+        raise NotJudged("the study has several objectives, so there is no single winner")
     study.must_have(2)
     groups = study.configurations
     best = next(group for group in groups if study.best in group)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +13,7 @@ from tunetrack.errors import SpecError
 from tunetrack.report.derived import by_epoch
 from tunetrack.report.review.reviewed import Answers, NotJudged, Reviewed, ReviewedTrial, SearchedRange
 from tunetrack.report.values import number, score
+from tunetrack.report.views.confusion import confusion_payload
 from tunetrack.spec.loading import load_study
 from tunetrack.spec.reading import read_yaml
 from tunetrack.spec.records import TrialState
@@ -32,17 +31,18 @@ _METRICS = ("train/loss", "train/accuracy", "validation/loss", "validation/accur
 _NETWORKS = 6
 
 
-def read_reviewed(store: TrackingStore, study: str) -> Reviewed:
+def read_reviewed(store: TrackingStore, study: str, reader: StudyReader | None = None) -> Reviewed:
     """A study with all that the rules look at.
 
     Args:
         store: where it is; nothing is written to it.
         study: its name, where only one study is called so, or its run's id.
+        reader: of this store, which may have the study at hand; default: one of its own.
 
     Raises:
         TrackingError: the store failed, or there is no such study, or more than one.
     """
-    with closing(StudyReader(store)) as reader:
+    with closing(StudyReader(store)) if reader is None else nullcontext(reader) as reader:
         table = reader.table(study).table
         document = _document(study_file(store, table.study))
         seen = reviewed_table(table, document)
@@ -95,7 +95,7 @@ def _trial(trial: TrialRow) -> ReviewedTrial:
         trial.state,
         trial.trained_with,
         trial.metrics,
-        score(trial),
+        None if trial.violates else score(trial),
         name=trial.name,
         reason=trial.reason,
         duplicate_of=trial.duplicate_of,
@@ -164,8 +164,5 @@ def _answers(reader: StudyReader, table: StudyTable, seen: Reviewed) -> Answers 
         best = seen.best
     except NotJudged:
         return None
-    content = reader.artifact(_run_of(table, best.number), _CONFUSION)
-    if content is None:
-        return None
-    head, *rows = csv.reader(io.StringIO(content.decode()))
-    return Answers(tuple(head[1:]), tuple(tuple(map(int, row[1:])) for row in rows))
+    told = confusion_payload(reader.artifact(_run_of(table, best.number), _CONFUSION))
+    return None if told is None else Answers(tuple(told["classes"]), tuple(map(tuple, told["counts"])))

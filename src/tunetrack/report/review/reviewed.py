@@ -229,7 +229,7 @@ class Reviewed:
         """Whether an algorithm drew the values, so that all of them change at once on purpose."""
         sampler = self.section("sampler").get("name", "tpe")
         if self.ours:
-            return bool(self.ranges) and sampler not in ("grid", "brute_force")
+            return bool(self.varied) and sampler not in ("grid", "brute_force")
         numeric = [path for path, known in self.varied.items() if all(number(value) is not None for value in known)]
         drawn = [path for path in numeric if len(self.varied[path]) > len(self.finished) / 2]
         return len(self.finished) >= 10 and len(drawn) >= 2
@@ -243,6 +243,10 @@ class Reviewed:
     def kind(self) -> str:
         """What a training is called."""
         return "trial" if self.ours else "run"
+
+    def key(self, text: str) -> str:
+        """Where a study file says it, in brackets; nothing for runs that have no study file."""
+        return f" ({text})" if self.ours else ""
 
     def call(self, trial: ReviewedTrial) -> str:
         """How a trial is called in a sentence."""

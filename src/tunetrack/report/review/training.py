@@ -79,8 +79,8 @@ def fit(study: Reviewed) -> Iterator[ReviewFinding]:
             Severity.LOW,
             f"The best {study.kind} over-fits",
             said,
-            "Stop earlier (trainer.early_stopping), augment the training images (data.augment), or search weight decay "
-            "and dropout.",
+            f"Stop earlier{study.key('trainer.early_stopping')}, augment the training images"
+            f"{study.key('data.augment')}, or search weight decay and dropout.",
             (best.number,),
         )
     elif _still_learning(best, loss):
@@ -92,7 +92,8 @@ def fit(study: Reviewed) -> Iterator[ReviewFinding]:
             f"{capital(study.call(best))}: {loss} fell by {fall:.0%} an epoch over the last epochs, to "
             f"{best.curve(loss)[-1]:.3g}; train/loss at the end is "
             f"{max(0.0, at_the_end(best.curve('train/loss'))):.3g}.",
-            "Train longer (trainer.epochs); a ranking of half-trained networks favours the fastest, not the best.",
+            f"Train longer{study.key('trainer.epochs')}; a ranking of half-trained networks favours the fastest, not "
+            "the best.",
             (best.number,),
         )
 
@@ -110,7 +111,8 @@ def _overfits(trial: ReviewedTrial, loss: str) -> bool:
 def _still_learning(trial: ReviewedTrial, loss: str) -> bool:
     learned = trial.curve("train/accuracy")
     done = bool(learned) and learned[-1] > _LEARNED
-    return not done and _fall(trial.curve(loss)) > _FALLING and _fall(trial.curve("train/loss")) > _FALLING
+    lowest = trial.curve(loss)[-1] == min(trial.curve(loss))
+    return lowest and not done and _fall(trial.curve(loss)) > _FALLING and _fall(trial.curve("train/loss")) > _FALLING
 
 
 def _fall(curve: Sequence[float]) -> float:
@@ -202,7 +204,8 @@ def jumps(study: Reviewed) -> Iterator[ReviewFinding]:
         Severity.MEDIUM if study.best in trials else Severity.LOW if len(trials) > 1 else Severity.NOTE,
         f"The last epoch of {counted(len(trials), study.kind)} is a matter of luck",
         f"{capital(study.call(worst))}: {accuracy} {said}. Such trainings: {study.call_all(trials)}.",
-        "Lower the learning rate towards the end (schedule: {name: cosine}), or compare the mean of the last epochs.",
+        f"Lower the learning rate towards the end{study.key('schedule: {name: cosine}')}, or compare means of late "
+        "epochs.",
         tuple(sorted(trial.number for trial in trials)),
     )
 
@@ -229,7 +232,7 @@ def divergence(study: Reviewed) -> Iterator[ReviewFinding]:
     if split is not None:
         path, value, above, all_above, below, all_below = split
         said += f" With {path} from {value:.3g} on {above} of {all_above} are lost, below it {below} of {all_below}."
-        limit = f"Search {path} below {value:.3g}, or clip gradients (trainer.clip_grad_norm)."
+        limit = f"Search {path} below {value:.3g}, or clip gradients{study.key('trainer.clip_grad_norm')}."
     yield ReviewFinding(
         "divergence",
         Severity.MEDIUM if len(lost) >= 0.2 * len(tried) else Severity.LOW,
@@ -270,15 +273,16 @@ def _threshold(
     if not paths:
         return None
     path = paths.most_common(1)[0][0]
-    known = [(rate, trial in lost) for trial in tried if (rate := number(trial.params.get(path))) is not None]
-    rates = sorted({rate for rate, _ in known})[1:]
+    gone_ones = {trial.number for trial in lost}
+    known = [(rate, t.number in gone_ones) for t in tried if (rate := number(t.params.get(path))) is not None]
+    known.sort()
+    every, all_lost, below = len(known), sum(gone for _, gone in known), 0
     best: tuple[float, float, int, int, int, int] | None = None
-    for rate in rates:
-        above = [gone for value, gone in known if value >= rate]
-        below = [gone for value, gone in known if value < rate]
-        right = sum(above) + len(below) - sum(below)
-        if best is None or right > best[0]:
-            best = (right, rate, sum(above), len(above), sum(below), len(below))
+    for index, (rate, gone) in enumerate(known):
+        right = (all_lost - below) + (index - below)
+        if index and rate > known[index - 1][0] and (best is None or right > best[0]):
+            best = (right, rate, all_lost - below, every - index, below, index)
+        below += gone
     if best is None or best[2] < 0.5 * best[3] or best[4] > 0.1 * best[5]:
         return None
     return (path, *best[1:])

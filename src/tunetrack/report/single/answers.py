@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,11 @@ _NO_FILES: Mapping[str, bytes] = {}
 
 
 def build_single(
-    store: TrackingStore, study: str, limit: int = LIMIT, files: Mapping[str, bytes] = _NO_FILES
+    store: TrackingStore,
+    study: str,
+    limit: int = LIMIT,
+    files: Mapping[str, bytes] = _NO_FILES,
+    reader: StudyReader | None = None,
 ) -> SingleFile:
     """Read a study from its stored runs and write its pages into one file.
 
@@ -38,11 +42,12 @@ def build_single(
         study: its name, where only one study is called so, or its run's id.
         limit: bytes; the least important parts are left out where all would be more.
         files: artifacts of the study's run that are about to be written, content by name.
+        reader: of this store, which may have the study at hand; default: one of its own.
 
     Raises:
         TrackingError: the store failed, or there is no such study, or more than one.
     """
-    with closing(StudyReader(store)) as reader:
+    with closing(StudyReader(store)) if reader is None else nullcontext(reader) as reader:
         now, views = reader.table(study), Views(reader, files)
         path = f"/studies/{now.table.study.run_id}"
         best = _best(now.table, views.evidence(now).winner)
