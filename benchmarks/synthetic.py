@@ -340,7 +340,9 @@ def _gather(rows: _Rows, plan: Plan, study: StudyRun, place: tuple[str, str, str
     if plan.outcome.duplicate_of is not None:
         tags[Tag.TRIAL_DUPLICATE_OF] = str(plan.outcome.duplicate_of)
     rows.tags += [(run_id, key, value) for key, value in tags.items()]
-    rows.params += [(run_id, key, text) for key, text in encode_params(plan.params, study.info.log_scaled).items()]
+    rows.params += [
+        (run_id, key, text) for key, text in encode_params(plan.params, study.info.log_scaled(plan.params)).items()
+    ]
     final = dict(plan.outcome.metrics) | ({"objective": plan.outcome.values[0]} if plan.outcome.values else {})
     seconds = (plan.end - plan.start) // max(1, len(plan.epochs))
     points = [

@@ -19,7 +19,7 @@ from tunetrack.ledger import Ledger, Ticket, patience
 from tunetrack.testing import drive, toy_spec
 from tunetrack.testing.toy import run_toy_trial
 
-SPEC = toy_spec("nested", sampler={"name": "tpe", "n_startup_trials": 2, "seed": 1})
+SPEC = toy_spec("nested", sampler={"name": "tpe", "n_startup_trials": 2, "seed": 1}, constraints=["train_seconds <= 5"])
 EARLIER = 3
 #: One test takes every so many-th statement.
 STRIDE = 9
@@ -39,7 +39,8 @@ def work(ledger: Ledger) -> None:
 
 def table(ledger: Ledger) -> list[tuple[Any, ...]]:
     return [
-        (t.number, dict(t.values), t.state, t.objectives, dict(t.intermediate or {}), t.deaths) for t in ledger.trials()
+        (t.number, dict(t.values), t.state, t.objectives, dict(t.intermediate or {}), t.deaths, dict(t.constraints))
+        for t in ledger.trials()
     ]
 
 

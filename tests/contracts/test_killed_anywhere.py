@@ -25,14 +25,17 @@ from tunetrack.testing.toy import run_toy_trial
 EARLIER, TRIALS = 5, 8
 folder, sampler, part, stride = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 server = sys.argv[5]  # with the template's name; empty: files
-spec = toy_spec("nested", sampler=sampler)
+spec = toy_spec("nested", sampler=sampler, constraints=["train_seconds <= 5"])
 if os.fork() == 0:  # whose connections are gone with it: a database that somebody uses cannot be copied
     drive(Ledger.create(server or f"sqlite:///{folder}/template.db", spec), EARLIER)
     os._exit(0)
 assert os.wait()[1] == 0
 
 def table(ledger):
-    return [(t.number, dict(t.values), t.state.value, t.objectives, dict(t.intermediate)) for t in ledger.trials()]
+    return [
+        (t.number, dict(t.values), t.state.value, t.objectives, dict(t.intermediate), dict(t.constraints), t.violates)
+        for t in ledger.trials()
+    ]
 
 def copied(name):
     base, _, template = server.rpartition("/")

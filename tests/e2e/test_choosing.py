@@ -47,6 +47,7 @@ def test_a_study_with_constraints_from_end_to_end(home: Path) -> None:
     note = client.get_run(result.run_id or "").data.tags["mlflow.note.content"]
     assert "broken by" in note
     assert "Ended, since it has its 9 trials" in note
+    assert "**Constraints**: `model/parameters <= 2000`, `best/validation/accuracy >= 0.2`" in note
     for trial in result.trials:
         data = client.get_run(trial.run_id or "").data
         assert ("trial.violates" in data.tags) == (trial.number in broken)

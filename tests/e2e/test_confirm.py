@@ -70,8 +70,8 @@ def test_a_study_ends_with_a_confirmed_winner(home: Path) -> None:
     assert [one.low for one in won.configurations] == [
         pytest.approx(row.interval.low) for row in expected.configurations
     ]
-    tied = [one for one in won.configurations if one.group == 1]
-    assert won.winner.parameters == min(one.parameters or 0 for one in tied)
+    near = [won.configurations[place] for place in expected.near]
+    assert won.winner.parameters == min(one.parameters or 0 for one in near)
     # The search has left the test images alone; the winner's replicates have seen them once.
     assert [(look.trial, look.confirmation) for look in result.looks] == [(won.chosen, "tiny-confirm")]
     assert won.test is not None

@@ -151,3 +151,27 @@ def test_what_health_rules_save_is_as_measured() -> None:
         f"{rules['best_of_those_ended_percent']} % |"
     )
     assert words in words_of("docs/weight-statistics.md")
+
+
+def test_what_the_honesty_page_promises_was_simulated() -> None:
+    """Its tables are the stored results, and those lie in the range that is promised."""
+    result, text = result_of("honesty"), words_of("docs/honesty.md")
+    columns = ("mean", "difference", "best_mean", "difference_from_best", "test_mean", "group_holds_best")
+    for images in (200, 1000, 10_000):
+        for row in result[f"{images} images"]["coverage"]:
+            numbers = [*(f"{row[name]:.1f}" for name in columns), f"{row['half_width_points']:.1f}"]
+            assert f"| {images:,} | {row['seeds']} | {' | '.join(numbers)} |" in text
+            if row["seeds"] > 1:
+                assert all(93 <= row[name] <= 97 for name in ("mean", "difference", "test_mean")), row
+                assert row["group_holds_best"] > 95
+    for images in (1000, 10_000):
+        rules = result[f"rules, {images} images"]["rules"]
+        for name, row in rules.items():
+            if name.startswith("smallest") and not name.endswith("5 x 5"):
+                continue
+            false = [f"{row[f'worse_by_{loss}_points']:.0f}" for loss in (0.1, 0.5)]
+            points = [f"{row['lost_points']:.2f}", f"{row['better_than_plain_points']:+.2f}"]
+            words = f"{' | '.join([*false, *points])} | {row['reported_minus_true_points']:+.2f} |"
+            assert f"{name.replace('best epoch', 'its best epoch').replace('last', 'its last')} | {words}" in text, name
+        for name in ("confirmed 5 x 5", "confirmed 5 x 3"):
+            assert rules[name]["worse_by_0.5_points"] < rules["last epoch"]["worse_by_0.5_points"] / 2

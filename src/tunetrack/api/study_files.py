@@ -74,7 +74,9 @@ def load_single(source: Source, overrides: Mapping[str, Any] | None = None) -> S
 
 def describe_study_file(spec: StudySpec) -> dict[str, Any]:
     """What would be searched, as JSON-ready data: objectives, sampler, parameters, combinations, one sample."""
-    head = spec.head
+    head, again = spec.head, ""
+    if (confirm := head.confirm) is not None:
+        again = f"the best {confirm.top} on {confirm.seeds} seeds: {confirm.top * confirm.seeds} trials"
     sampler = " ".join([head.sampler.engine, head.sampler.name, f"seed {head.sampler.seed}", *_options(head.sampler)])
     limits = [f"{head.budget.trials} trials"] if head.budget.trials else []
     limits += [f"{head.budget.seconds:g} s"] if head.budget.seconds else []
@@ -89,6 +91,8 @@ def describe_study_file(spec: StudySpec) -> dict[str, Any]:
         "sampler": sampler,
         "pruner": " ".join([str(head.pruner.name), *_options(head.pruner), *control]),
         "budget": ", ".join(limits),
+        "points": f"{len(head.points)} proposed first" if head.points else "",
+        "confirm": again,
         "constraints": list(map(str, spec.constraints)),
         "stop": ", ".join(stop),
         "combinations": spec.space.size,

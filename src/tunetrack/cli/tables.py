@@ -128,8 +128,11 @@ def _certainty(result: StudyResult) -> list[str]:
     best = result.best
     interval = None if best is None else result.interval(best)
     if result.winner is not None and result.winner_is_current:
-        lines.append(result.winner.in_words().replace("**", ""))
+        lines += [result.winner.in_words().replace("**", ""), result.winner.cost_in_words()]
         interval = None  # that of one seed, of the best of many
+    if result.confirms is not None:
+        lines.append(f"It confirms {result.confirms.study}, whose summary names the winner.")
+        interval = None
     if len(result.objectives) > 1 and result.front:
         lines.append(result.front_in_words())
     if interval is not None and best is not None:
@@ -163,7 +166,7 @@ def print_validation(summary: Mapping[str, Any]) -> None:
     console.print(f"  objective     {goals}", highlight=False)
     if summary["constraints"]:
         console.print(f"  constraints   {', '.join(summary['constraints'])}", highlight=False)
-    for section in ("sampler", "pruner", "budget", "stop"):
+    for section in ("sampler", "pruner", "budget", "stop", "points", "confirm"):
         if summary[section]:
             console.print(f"  {section:<13} {summary[section]}", highlight=False)
     count = summary["combinations"]

@@ -28,8 +28,7 @@ def print_winner(console: Console, result: StudyResult) -> None:
     ties = f"{_TIED} not told apart from the best, " if len(winner.tied) > 1 else ""
     seeds = "1 seed" if len(winner.seeds) == 1 else f"{len(winner.seeds)} seeds"
     sample = f"{seeds} x {winner.images:,} images" if winner.by_image else seeds
-    where = f"{winner.trials} trials of {winner.confirm_study}"
-    console.print(f"{_CHOSEN} chosen, {ties}± half of the {100 * winner.level:g} % interval, {sample}; {where}.\n")
+    console.print(f"{_CHOSEN} chosen, {ties}± half of the {100 * winner.level:g} % interval, {sample}.\n")
 
 
 def _table(winner: Winner) -> Table:

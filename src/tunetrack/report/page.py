@@ -25,6 +25,7 @@ from tunetrack.report.states import failures_info, states_info
 from tunetrack.report.understanding.sections import accounts_section, understanding_sections
 from tunetrack.report.values import finished, label, number
 from tunetrack.report.winner import half_width
+from tunetrack.spec.winner import Winner
 from tunetrack.tracking.queries import StudyTable
 
 __all__ = ["Context", "render_report"]
@@ -71,7 +72,7 @@ def render_report(table: StudyTable, history: pd.DataFrame, context: Context | N
         _head(table, certainty, board, context),
         section_html(winner_section(table, context.evidence)),
         section_html(review_section(context.evidence.review)),
-        _leaderboard(table, board, certainty),
+        _leaderboard(table, board, certainty, winner),
         _history(table),
         _curves(table, history),
         _slices(table, certainty),
@@ -109,7 +110,7 @@ def _head(table: StudyTable, certainty: CertaintyInfo, board: LeaderboardInfo, c
     )
 
 
-def _leaderboard(table: StudyTable, board: LeaderboardInfo, certainty: CertaintyInfo) -> str:
+def _leaderboard(table: StudyTable, board: LeaderboardInfo, certainty: CertaintyInfo, winner: Winner | None) -> str:
     goals, searched = table.study.info.objectives, table.study.info.searched
     if not board.rows:
         return html.section("leaderboard", "Best trials", html.paragraph("No trial has a result.", "note"))
@@ -140,7 +141,7 @@ def _leaderboard(table: StudyTable, board: LeaderboardInfo, certainty: Certainty
         figure = html.picture(
             draw_trials.draw_certainty(board, certainty, goals[0].metric), f"The best trials' values: {values}.", note
         )
-    best = 0 if len(goals) == 1 else None
+    best = _stands_out(board, winner) if len(goals) == 1 else None
     return html.section(
         "leaderboard", "Best trials", html.table([heads[index] for index in kept], rows, best, caption), figure
     )
@@ -163,6 +164,16 @@ def _cells(row: LeaderboardRow, shown: Sequence[str], goals: int) -> list[str]:
         _number(row.seconds, ",.1f"),
         _number(row.parameters, ",d"),
     ]
+
+
+def _stands_out(board: LeaderboardInfo, winner: Winner | None) -> int:
+    """The row of the confirmed winner, else the first one."""
+    chosen = [
+        index
+        for index, row in enumerate(board.rows)
+        if row.confirmed is not None and winner and row.number == winner.chosen
+    ]
+    return chosen[0] if chosen else 0
 
 
 def _confirmed(row: LeaderboardRow) -> list[str]:

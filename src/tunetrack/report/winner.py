@@ -119,8 +119,8 @@ def unconfirmed_words(table: StudyTable) -> str:
     if not done or study.confirms or len(study.info.objectives) != 1 or len(ranked(table)) < 2:
         return ""
     return (
-        "Every value here is from one training seed. To train the best trials again on shared seeds, and name a winner "
-        f"with its interval: tunetrack confirm {study.info.name}"
+        "No winner is confirmed: every value here is from one training seed. To train the best trials again on shared "
+        f"seeds, and name a winner with its interval: tunetrack confirm {study.info.name}"
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tunetrack.errors import TrackingError
+from tunetrack.spec.words import duration
 
 __all__ = ["VERSION", "Confirmed", "FromBest", "TestLook", "Winner"]
 
@@ -174,6 +175,11 @@ class Winner:
         sample = f"{seeds} x {self.images:,} images" if self.by_image else seeds
         interval = f"{100 * self.level:g} % interval {won.low:.4f} to {won.high:.4f}"
         return f"**Winner: trial {won.trial}**, {self.metric} {won.mean:.4f} ({interval}, {sample}); {self.reason}."
+
+    def cost_in_words(self) -> str:
+        """What the confirmation has cost beside the search, as a sentence."""
+        time = duration(self.train_seconds)
+        return f"Confirmed by {self.trials} trials of {self.confirm_study}: {time} of training beside the search."
 
     def document(self) -> dict[str, Any]:
         """JSON-ready data."""

@@ -11,6 +11,9 @@ from tunetrack.stats.shares import Interval
 
 __all__ = ["Comparison", "Configuration", "Difference", "adjusted", "grouped"]
 
+#: Two-sided p of a deviation of one standard error.
+_ONE_ERROR = 0.3173
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -82,6 +85,17 @@ class Comparison:
     def tied(self) -> tuple[int, ...]:
         """Places of those that cannot be told apart from the best one, and of the best one itself."""
         return tuple(place for place, one in enumerate(self.configurations) if one.group == 1)
+
+    @property
+    def near(self) -> tuple[int, ...]:
+        """Places of those within one standard error of the best one (unadjusted p above 0.32), and of the best itself.
+
+        Whoever prefers small models chooses among these: the one-standard-error rule (Breiman, Friedman, Olshen & Stone
+        1984, section 3.4.3). It keeps half or most of the accuracy that confirming has won, where the smallest of a
+        whole tie keeps none: with few seeds a tie holds nearly everything (docs/honesty.md).
+        """
+        close = {one.b for one in self.differences_from_best if one.p > _ONE_ERROR}
+        return tuple(place for place in range(len(self.configurations)) if place in close or place == self.best)
 
     @property
     def caution(self) -> str:

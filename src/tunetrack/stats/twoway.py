@@ -2,7 +2,7 @@
 
 The two are crossed: every seed answers every image. With answer = mean + seed + image + rest, the mean over S seeds and
 N images has the variance s_seed^2 / S + s_image^2 / N + s_rest^2 / (S N), and the mean squares of the two-way table
-estimate its parts (Searle, Casella & McCulloch 1992, chapter 4).
+estimate its parts (Searle, Casella & McCulloch 1992, Variance Components, chapter 4).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Scatter:
     """How far a mean may lie from the true one, in two parts.
 
     The first is known from few seeds, so it goes with a t quantile, the second from many images: half the interval's
-    width is ``sqrt(t^2 seed_error^2 + z^2 image_error^2)``, the modified large-sample interval of a sum of variances
-    (Graybill & Wang 1980, doi:10.1080/01621459.1980.10477565; Burdick & Graybill 1992). Satterthwaite's single t is too
-    narrow with two or three seeds: their scatter happens to look small in some comparisons, and then it is believed.
+    width is ``sqrt(t^2 seed_error^2 + z^2 image_error^2)``, the root of the summed squares of the two parts' own widths
+    (Howe 1974, J. Am. Stat. Assoc. 69, 789). Satterthwaite's single t (1946, doi:10.2307/3002019) is too narrow with
+    two or three seeds: in some comparisons their scatter happens to look small, and then it is believed.
 
     Attributes:
         seed_error: standard error from the seeds; 0 with one seed.

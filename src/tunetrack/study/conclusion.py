@@ -80,8 +80,9 @@ def conclude(
         _log_model(winner, chosen, confirmation, again, store, sets)
         result = replace(found, looks=looks, winner=winner)
         _write(result, winner, search, confirmation, again, store)
-        for name, content in files(store, winner.study_run).items():
-            write_artifact(store, winner.study_run, name, content)
+        for run in (winner.study_run, winner.confirm_run):
+            for name, content in files(store, run).items():
+                write_artifact(store, run, name, content)
     search.set_attribute("winner", winner.to_json())
     confirmation.set_attribute("concluded", True)
     return result

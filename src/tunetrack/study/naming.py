@@ -56,8 +56,10 @@ def named(
 ) -> Winner:
     """The winner, before anybody has looked at the test images.
 
-    Among the configurations that cannot be told apart from the best one, the one with the fewest parameters is chosen;
-    of equals the one that trained faster, by more than machines differ from minute to minute; then the better one.
+    Among the configurations within one standard error of the best one (`Comparison.near`), the one with the fewest
+    parameters is chosen; of equals the one that trained faster, by more than machines differ from minute to minute;
+    then the better one. Not among all that cannot be told apart from it: with few seeds that is nearly everything, and
+    the smallest of them gives back what the confirmation has won (docs/honesty.md).
 
     Args:
         search: the searched study.
@@ -69,7 +71,9 @@ def named(
     goal = search.objectives[0]
     rows = _rows(search, configurations, comparison, goal.maximize)
     tied = [row for row in rows if row.group == 1]
-    chosen = _chosen(tied)
+    close = {configurations[place].trial for place in comparison.near}
+    near = [row for row in rows if row.trial in close]
+    chosen = _chosen(near)
     seconds = [second for one in configurations for second in one.seconds]
     return Winner(
         study=search.name,
@@ -85,7 +89,7 @@ def named(
         searched_trials=len(search.ranked()),
         chosen=chosen.trial,
         best=rows[0].trial,
-        reason=_reason(chosen, tied, rows, left_out),
+        reason=_reason(chosen, near, len(tied), rows, left_out),
         configurations=rows,
         test=None,
         trials=len(confirmation.trials),
@@ -140,10 +144,10 @@ def _rows(
     return tuple(sorted(rows, key=lambda row: (row.trial != best, -row.mean if maximize else row.mean)))
 
 
-def _chosen(tied: Sequence[Confirmed]) -> Confirmed:
-    """Of tied configurations, best first, the smallest, then the fastest, then the best."""
-    fewest = min(row.parameters or 0 for row in tied)
-    small = [row for row in tied if (row.parameters or 0) == fewest]
+def _chosen(near: Sequence[Confirmed]) -> Confirmed:
+    """Of these configurations, best first, the smallest, then the fastest, then the best."""
+    fewest = min(row.parameters or 0 for row in near)
+    small = [row for row in near if (row.parameters or 0) == fewest]
     fastest = min(row.seconds for row in small)
     return next(row for row in small if row.seconds <= max(SAME_FACTOR * fastest, fastest + SAME_SECONDS))
 
@@ -161,17 +165,18 @@ def _shrunken(raw: Mapping[int, float], comparison: Comparison) -> dict[int, flo
 
 
 def _reason(
-    chosen: Confirmed, tied: Sequence[Confirmed], rows: Sequence[Confirmed], left_out: Mapping[int, str]
+    chosen: Confirmed, near: Sequence[Confirmed], tied: int, rows: Sequence[Confirmed], left_out: Mapping[int, str]
 ) -> str:
     level = f"{100 * LEVEL:g} %"
     if len(rows) == 1:
         said = "the only configuration that was confirmed"
-    elif len(tied) == 1:
+    elif tied == 1:
         said = f"better than all {len(rows) - 1} others at {level}"
     else:
-        sizes = {row.parameters for row in tied}
-        kind = "the smallest" if len(sizes) > 1 else "the best" if chosen is tied[0] else "the fastest to train"
-        said = f"{kind} of {len(tied)} that cannot be told apart at {level}"
+        sizes = {row.parameters for row in near}
+        kind = "the best" if chosen is near[0] else "the smallest" if len(sizes) > 1 else "the fastest to train"
+        among = f"{kind} of {len(near)} within one standard error of the best, " if len(near) > 1 else "the best "
+        said = f"{among}of {tied} that cannot be told apart at {level}"
     if left_out:
         said += "; left out: " + ", ".join(f"trial {trial} ({why})" for trial, why in left_out.items())
     return said

@@ -81,7 +81,7 @@ def in_words(result: StudyResult) -> str:
             return f"no trial of {result.name} keeps the constraint {limits}; loosen it, or search elsewhere"
         return f"no trial of {result.name} gave a value" + (f": {'; '.join(reasons[:3])}" if reasons else "")
     if result.winner is not None and result.winner_is_current:
-        lines = [result.winner.in_words(), _cost_in_words(result.winner)]
+        lines = [result.winner.in_words(), result.winner.cost_in_words()]
     else:
         lines = [_best_in_words(result, "Best"), *filter(None, [result.outdated_in_words()])]
     ties = "" if result.winner_is_current else result.ties_in_words()
@@ -120,11 +120,6 @@ def so_far_in_words(result: StudyResult, budget: Budget, now: datetime) -> str:
     limit = f" of {duration(budget.seconds)}" if budget.seconds is not None else ""
     lines.append(f"{_time_in_words(result)}{limit} so far. As of {now:%Y-%m-%d %H:%M} UTC.")
     return " ".join(lines)
-
-
-def _cost_in_words(winner: Winner) -> str:
-    seconds = duration(winner.train_seconds)
-    return f"Confirmed by {winner.trials} trials of {winner.confirm_study}, {seconds} of training beside the search."
 
 
 def _best_in_words(result: StudyResult, title: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tunetrack.ledger import Ledger, Ticket
+from tunetrack.spec.constraints import violations
 from tunetrack.spec.loading import load_study
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.spec.study import StudySpec
@@ -92,7 +94,10 @@ def outcome_by_number(number: int, loss: float) -> TrialOutcome:
 
 
 def run_toy_trial(ledger: Ledger, ticket: Ticket) -> None:
-    """Runs one trial: reports twice, then tells what `outcome_by_number` says; a maximised objective is -loss."""
+    """Runs one trial: reports twice, then tells what `outcome_by_number` says; a maximised objective is -loss.
+
+    Constraints of the study are broken by as much as the loss is above 2.
+    """
     loss = toy_loss(ticket.config)
     value = -loss if ledger.spec.objectives[0].maximize else loss
     outcome = outcome_by_number(ticket.number, value)
@@ -100,6 +105,10 @@ def run_toy_trial(ledger: Ledger, ticket: Ticket) -> None:
         ledger.report(ticket, 1, 2 * value)
         if ledger.report(ticket, 2, value):
             outcome = TrialOutcome(TrialState.PRUNED)
+    if outcome.state not in (TrialState.PRUNED, TrialState.FAILED):
+        excesses = {str(constraint): loss - 2.0 for constraint in ledger.spec.constraints}
+        broken = violations(ledger.spec.constraints, excesses)
+        outcome = replace(outcome, constraints=excesses, violates=broken)
     ledger.tell(ticket, outcome)
 
 

@@ -206,10 +206,17 @@ def describe_study(info: StudyInfo, outcome: str = "", links: Mapping[str, str] 
     budget = info.document.get("budget") or {}
     sampler = info.document.get("sampler") or {}
     facts = [f"**Objective**: {goals}"]
+    limits = info.document.get("constraints") or []
+    if limits:
+        given = [limits] if isinstance(limits, str) else limits
+        facts.append("**Constraints**: " + ", ".join(f"`{limit}`" for limit in given))
     if isinstance(sampler, Mapping) and sampler:
         facts.append("**Sampler**: " + " ".join(str(sampler[key]) for key in ("engine", "name") if key in sampler))
     if isinstance(budget, Mapping) and budget:
         facts.append("**Budget**: " + ", ".join(f"{value} {key}" for key, value in budget.items() if value is not None))
+    stop = info.document.get("stop") or {}
+    if isinstance(stop, Mapping) and stop:
+        facts.append("**Stops early by**: " + ", ".join(f"{key} {value}" for key, value in stop.items() if value))
     shown = " · ".join(f"[{title}]({address})" for title, address in links.items())
     # MLflow shows the name above, and folds a description: only links in its first two lines can be clicked at once.
     first, _, rest = outcome.strip().partition(". ")

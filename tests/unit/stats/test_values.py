@@ -97,6 +97,18 @@ def test_groups_begin_anew_with_the_best_of_the_rest() -> None:
     assert grouped(means, by_distance, 0.95) == [2, 1, 3, 2, 1]
 
 
+def test_near_the_best_are_those_within_one_standard_error() -> None:
+    random = np.random.default_rng(2)
+    values = np.array([[0.5], [0.499], [0.492], [0.485], [0.4]]) + 0.01 * random.standard_normal((5, 8))
+
+    found = compare_values(values, maximize=True)
+
+    others = [place for place in range(5) if place != found.best]
+    near = {place for place in others if ttest_rel(values[found.best], values[place]).pvalue > 0.3173} | {found.best}
+    assert set(found.near) == near
+    assert {found.best} < near < set(found.tied) < set(range(5))
+
+
 def test_a_single_configuration_is_its_own_group() -> None:
     found = compare_values([[1.0, 2.0, 3.0]], maximize=True)
     assert isinstance(found, Comparison)
