@@ -26,10 +26,9 @@ def log_run(
     name: str,
     params: Mapping[str, Any],
     curves: Curves,
-    final: Mapping[str, float] | None = None,
     minute: int = 0,
 ) -> str:
-    """One run with its curves (step 0 is the first epoch) and its params; its id."""
+    """One run with its curves (step 0 is the first epoch, and what has one value stands there) and params; its id."""
     found = client.get_experiment_by_name(experiment)
     number = found.experiment_id if found else client.create_experiment(experiment)
     start = START_MS + 60_000 * minute
@@ -39,7 +38,6 @@ def log_run(
         for metric, values in curves.items()
         for step, value in enumerate(values)
     ]
-    points += [Metric(metric, value, start + 50_000, 0) for metric, value in (final or {}).items()]
     client.log_batch(run.info.run_id, metrics=points, params=[Param(key, str(value)) for key, value in params.items()])
     client.set_terminated(run.info.run_id, end_time=start + 55_000)
     return str(run.info.run_id)
@@ -108,7 +106,7 @@ def digits_grids(client: MlflowClient, root: Path) -> None:
             "epochs": 20, "seed": None, "transform": "standard", "subset_train": 800, "subset_test": 100,
         }  # fmt: skip
         name = f"SimpleCNN_lr{lr}_bs{batch}_{optimizer}_seedNone_standard"
-        log_run(client, "digits-grids", name, params, curves, {"best_val_acc": float(percent)}, minute)
+        log_run(client, "digits-grids", name, params, curves | {"best_val_acc": [float(percent)]}, minute)
 
 
 def digits_seeds(client: MlflowClient, root: Path) -> None:
@@ -125,7 +123,7 @@ def digits_seeds(client: MlflowClient, root: Path) -> None:
         }
         params = {"arch": "Stabilized", "lr": 1e-3, "batch_size": 16, "optimizer": "sgd", "epochs": 50, "seed": seed}
         name = f"Stabilized_lr0.001_bs16_sgd_seed{seed}_standard"
-        log_run(client, "digits-seeds", name, params, percent, {"best_val_acc": 100 * right / 30}, minute)
+        log_run(client, "digits-seeds", name, params, percent | {"best_val_acc": [100 * right / 30]}, minute)
 
 
 def digits_augmentation(client: MlflowClient, root: Path) -> None:
@@ -139,7 +137,7 @@ def digits_augmentation(client: MlflowClient, root: Path) -> None:
         params = {"arch": "SimpleCNN", "lr": 1e-3, "batch_size": 16, "optimizer": "sgd", "epochs": 50, "seed": 42}
         params |= {"transform": transform, "subset_train": 400, "subset_test": 30}
         name = f"SimpleCNN_lr0.001_bs16_sgd_seed42_{transform}"
-        log_run(client, "digits-augmentation", name, params, curves, {"best_val_acc": 100 * right / 30}, minute)
+        log_run(client, "digits-augmentation", name, params, curves | {"best_val_acc": [100 * right / 30]}, minute)
 
 
 def block_cnn_parameters(filters: int) -> int:
@@ -168,7 +166,7 @@ def fashion_search(client: MlflowClient, root: Path) -> None:
             "learning_rate": [1e-3] * 3,
         }
         params = {"filters": filters, "kernel_size": kernel, "num_layers": layers, "batchsize": 64}
-        run = log_run(client, "fashion-search", f"sneaky-{minute}", params, curves, None, minute)
+        run = log_run(client, "fashion-search", f"sneaky-{minute}", params, curves, minute)
         # The first two ended within one minute.
         file = root / f"20240309-16{max(0, minute - 1):02d}model.pt"
         file.write_bytes(bytes(4 * block_cnn_parameters(filters) + 9_000))
@@ -187,7 +185,7 @@ def fashion_longer(client: MlflowClient, root: Path) -> None:
             "metric/Accuracy": [accuracy - 0.1 * (1 - epoch / (epochs - 1)) for epoch in range(epochs)],
         }
         params = {"filters": filters, "epochs": epochs, "batchsize": 64, "valid_samples": 6400}
-        log_run(client, "fashion-longer", f"run-{minute}", params, curves, None, minute)
+        log_run(client, "fashion-longer", f"run-{minute}", params, curves, minute)
 
 
 def fashion_optimizers(client: MlflowClient, root: Path) -> None:
@@ -202,7 +200,7 @@ def fashion_optimizers(client: MlflowClient, root: Path) -> None:
             "metric/Accuracy": [accuracy - 0.1 * (1 - epoch / 19) for epoch in range(20)],
         }
         params = {"optimizer": optimizer, "lr": lr, "weight_decay": decay, "batchnorm": norm, "dropout": dropout}
-        log_run(client, "fashion-optimizers", f"opt-{minute}", params | {"valid_samples": 6400}, curves, None, minute)
+        log_run(client, "fashion-optimizers", f"opt-{minute}", params | {"valid_samples": 6400}, curves, minute)
 
 
 def compact_digits(client: MlflowClient, root: Path) -> None:
@@ -228,7 +226,7 @@ def compact_digits(client: MlflowClient, root: Path) -> None:
             "train_loss": falling(0.4, 0.02, 15, rng),
         }
         params = {"net": name, "batch_size": 64, "epochs": 15, "momentum": 0.9, "total_params": parameters, **more}
-        log_run(client, "compact-digits", name, params, curves, None, minute)
+        log_run(client, "compact-digits", name, params, curves, minute)
 
 
 def depth_of_updates(client: MlflowClient, root: Path) -> None:
@@ -250,9 +248,7 @@ def depth_of_updates(client: MlflowClient, root: Path) -> None:
             }
             sign = "+" if residual else "-"
             params = {"dataset": dataset, "size": size, "residual": residual, "batch_size": 1024, "epochs": 5}
-            log_run(
-                client, "depth-of-updates", f"ResNet{sign}{size} {dataset}", params | {"lr": 1e-3}, curves, None, minute
-            )
+            log_run(client, "depth-of-updates", f"ResNet{sign}{size} {dataset}", params | {"lr": 1e-3}, curves, minute)
             minute += 1
 
 
@@ -271,7 +267,7 @@ def voxel_notebook(client: MlflowClient, root: Path) -> None:
             "val_loss": [*falling(2.0, low, 8, rng), *[low + (loss - low) * step / 22 for step in range(1, 23)]],
         }
         params = {"architecture": name, "dropout": dropout}
-        log_run(client, "voxel-notebook", f"20250130-20{14 + 31 * minute}", params, curves, None, minute)
+        log_run(client, "voxel-notebook", f"20250130-20{14 + 31 * minute}", params, curves, minute)
 
 
 EXPERIMENTS = {

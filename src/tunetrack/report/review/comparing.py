@@ -163,7 +163,7 @@ def _measured(trial: ReviewedTrial) -> tuple[tuple[str, float], ...]:
         if "validation/loss" in trial.metrics or "validation/accuracy" in trial.metrics
         else (*_OUTCOME, *_OTHERS)
     )
-    return tuple((name, trial.metrics[name]) for name in names if name in trial.metrics)
+    return tuple((name, value) for name in names if (value := trial.metric(name)) is not None)
 
 
 def _not_in_size(study: Reviewed, paths: list[str]) -> Iterator[ReviewFinding]:
