@@ -150,7 +150,9 @@ def test_mlflow_builds_the_environment_by_itself(home: Path, tmp_path: Path) -> 
 
 def test_entry_points_and_commands_have_the_same_parameters() -> None:
     project = YAML(typ="safe").load((ROOT / "MLproject").read_text())
-    command_of = {"main": "run", "study": "run"} | {name: name for name in ("resume", "train", "report", "serve")}
+    command_of = {"main": "run", "study": "run"} | {
+        name: name for name in ("resume", "confirm", "train", "report", "serve")
+    }
     assert set(project["entry_points"]) == set(command_of)
     for entry, definition in project["entry_points"].items():
         command = main.commands[command_of[entry]]

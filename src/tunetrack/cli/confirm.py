@@ -46,6 +46,7 @@ def confirm(study: str, data_dir: Path | None, place: Place, link: LinkEnd | Non
     ledger, place = place_of(study, place)
     asked = wanted_confirmation(study, place, rest["top"], rest["seeds"])
     places = {} if data_dir is None else {"data.dir": str(data_dir)}
-    wanted = Launch(place, run_id=given.mlflow_run_id())
+    given.mlflow_run_id()  # not adopted: the confirmation belongs into the experiment of the searched study
+    wanted = Launch(place)
     retries = ledger.spec.head.budget.retries
     given.show(wanted, link, retries, lambda watched: confirm_study(study, watched, given.workers(rest), asked, places))
