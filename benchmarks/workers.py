@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default="")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--train", type=int, default=20000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--workers", type=int, default=None, help="Measure one study in this process.")
     parser.add_argument("--led", action="store_true", help="With --workers 1: it is a process of its own.")
