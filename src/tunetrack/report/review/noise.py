@@ -141,7 +141,8 @@ def _tied(study: Reviewed) -> Iterator[ReviewFinding]:
         f"{len(winner.tied)} configurations cannot be told apart from the best",
         f"Means over {counted(len(winner.seeds), 'seed')} by trial: {numbers}. Trial {winner.chosen} was chosen: "
         f"{winner.reason}.",
-        f"Any of them will do; more seeds (`tunetrack confirm {study.name} --seeds 10`) or images would separate them.",
+        f"None of them is known to be better; more seeds (`tunetrack confirm {study.name} --seeds 10`) or images would "
+        "tell.",
         tuple(sorted(one.trial for one in winner.tied)),
     )
 
