@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,8 @@ class RunSeen:
         run_id, status, params: as MLflow has them.
         tags: all that compare.
         histories: points by metric.
-        files: content of every artifact by path, as digests of its parts (tensors of weights, columns of a table).
+        files: content of every artifact by path, as digests of its parts (tensors of weights, columns of a table,
+            findings of a review).
         inputs: names of its data sets, as often as they are there.
     """
 
@@ -226,6 +228,8 @@ def _digests(store: TrackingStore, run_id: str, path: str) -> dict[str, str]:
     if path == "weights.pt":
         tensors = weights_from_bytes(content)
         return {name: f"{t.dtype} {tuple(t.shape)} {_sha(t.numpy().tobytes())}" for name, t in tensors.items()}
+    if path == "review.json":  # its words tell times, and those of another run are others
+        return {one["rule"]: f"{one['severity']} {one['trials']}" for one in json.loads(content)["findings"]}
     if path.endswith(".parquet"):
         frame = pd.read_parquet(io.BytesIO(content))
         return {"rows": str(len(frame))} | {str(name): _sha(_column(frame[name])) for name in frame}
