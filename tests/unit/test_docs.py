@@ -82,7 +82,7 @@ def in_rounds(numbers: dict[str, float]) -> str:
 def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
     """Numbers in the README, each as it stands in benchmarks/results."""
     trainer, overhead = result_of("trainer"), result_of("overhead")
-    speed, no_op = trainer["speed"]["ratio_to_plain"], overhead["no_op_trials"]
+    speed = trainer["speed"]["ratio_to_plain"]
     (accuracy,) = trainer["accuracy"]
     share = {name: value["share_percent"] for name, value in overhead["tracker_share_of_trial_time"].items()}
     ours, gain = speed["tunetrack"], accuracy["mean_difference_percentage_points"]["validation"]
@@ -94,9 +94,6 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
         f"`precision: fp32` it is {speed['tunetrack_fp32']['median']} times",
         f"{gain:+.2f} points ({accuracy['train']:,} training images)",
         f"| {bf16['mean']:+.2f} ± {bf16['standard_error']:.2f} points |",
-        f"{no_op['ms_a_trial']['tunetrack']['median']} ms",
-        f"glued together take {no_op['glued_to_tunetrack']['median']} times that",
-        f"| {no_op['growth_ratio']['tunetrack']['median']} times |",
         f"quickstart {share['quickstart']} %, Fashion-MNIST {share['fashion_mnist']} %",
         *(
             f"| {x['times_as_long_as_tunetrack']['glued']['median']} times as long |"
@@ -126,6 +123,38 @@ def test_the_numbers_of_the_performance_page_are_those_of_the_benchmarks() -> No
         ),
     ):
         assert words in text, words
+
+
+def test_what_a_trial_that_trains_nothing_takes_is_as_measured() -> None:
+    arms = result_of("throughput")["arms"]
+    readme, page = words_of("README.md"), words_of("docs/performance.md")
+
+    def own(sampler: str) -> float:
+        parts = arms[f"paced/{sampler}"]["ms_by_part"]
+        return round(sum(parts[name] for name in ("ledger", "loop", "tracking")), 1)
+
+    def rate(arm: str) -> float:
+        return float(arms[arm]["trials_per_second_all_sent"])
+
+    others = ("optuna_sqlite_and_mlflow", "mlflow_optuna_storage", "ray_tune_with_mlflow")
+    assert f"| {own('random')} ms; {own('tpe')} ms |" in readme
+    assert f"| {rate('sustained/random')}; {rate('sustained/tpe')} |" in readme
+    assert f"| {'; '.join(str(rate(arm)) for arm in others)} a second |" in readme
+    for name, words in (("random", "random"), ("tpe", "TPE")):
+        for engine, prefix in (("optuna", ""), ("hyperopt", "hyperopt_")):
+            parts = arms[f"paced/{prefix}{name}"]
+            numbers = [own(prefix + name), *(parts["ms_by_part"][part] for part in ("ledger", "tracking", "sampler"))]
+            numbers += [parts["ms_of_background_thread"], rate(f"sustained/{prefix}{name}")]
+            assert f"| {engine} {words} | {' | '.join(map(str, numbers))} |" in page
+            assert rate(f"sustained/{prefix}{name}") > 15
+    for arm in ("optuna_sqlite", *others):
+        assert f"| {arms[arm]['trials']} | {arms[arm]['ms_a_trial']} |" in page
+    both = result_of("throughput_10000")["arms"]
+    long, short = both["sustained/random"], both["sustained/random, 500 trials"]
+    assert f"{long['trials_per_second_all_sent']} trials a second" in page
+    for part in ("ledger", "tracking"):
+        assert f"({short['cpu_ms_by_part'][part]}" in page
+        assert long["cpu_ms_by_part"][part] < 1.5 * short["cpu_ms_by_part"][part]
 
 
 def test_what_weight_statistics_cost_is_as_measured() -> None:

@@ -22,7 +22,7 @@ from tunetrack.study.outcome import ended_by, in_words, read_result
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress, StudyStart
 from tunetrack.study.repair import ENDED, begin_anew, clear_leftovers, compare, mend, send_leftovers
-from tunetrack.study.result import StudyResult
+from tunetrack.study.result import StudyResult, StudyTrial
 from tunetrack.study.stopping import INTERRUPTED, StopSignals
 from tunetrack.study.tracked import dataset_info, machine, shares_validation_images, study_info
 from tunetrack.study.worker import Worker
@@ -271,29 +271,38 @@ def _finish(worker: Worker, store: TrackingStore, place: Place, bulletin: Bullet
         run.finish(StudyState.FAILED, in_words(result), report=report, stopped=result.stopped)
         _settle(worker, place)
         return result
-    # Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
-    # "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
     head = worker.spec.head
-    if not views.crowned or head.confirm is not None or head.confirms is not None:
-        pass  # the winner is named by the confirmation, which alone looks at the test images; a race names none
-    elif not weights_are_kept(best, store, run):
+    if views.crowned and head.confirm is None and head.confirms is None:  # a confirmation names the winner by itself
+        result = _crowned(worker, store, place, result, best)
+    run.finish(StudyState.COMPLETE, in_words(result), best.number, report, result.stopped)
+    _settle(worker, place)
+    return result
+
+
+def _crowned(worker: Worker, store: TrackingStore, place: Place, result: StudyResult, best: StudyTrial) -> StudyResult:
+    """Gives the best trial its model and its one look at the test images.
+
+    Once a winner: a resumed study that found no better trial logs no second model and looks at no test image again.
+    "crowned" comes last, so what dies in between is done again, and each of its steps is the same the second time.
+    """
+    ledger, run = worker.ledger, worker.run
+    if not weights_are_kept(best, store, run):
         worker.progress.note(
             f"the weights of the best trial, {best.number}, were lost with the machine that had them, so it has no "
             "model and no test accuracy; `tunetrack train` trains its configuration once more"
         )
-    elif ledger.attributes().get("crowned") != best.number:
-        look = result.test or crown(worker.spec, best, store, run, worker.sets)
-        if look is None:
-            worker.progress.note("validation takes the whole official test set, so the best trial has no test accuracy")
-        else:
-            if result.test is None:
-                ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
-            log_look(look, best, store, run)
-        ledger.set_attribute("crowned", best.number)
-        result = read_result(ledger, store, place)
-    run.finish(StudyState.COMPLETE, in_words(result), best.number, report, result.stopped)
-    _settle(worker, place)
-    return result
+        return result
+    if ledger.attributes().get("crowned") == best.number:
+        return result
+    look = result.test or crown(worker.spec, best, store, run, worker.sets)
+    if look is None:
+        worker.progress.note("validation takes the whole official test set, so the best trial has no test accuracy")
+    else:
+        if result.test is None:
+            ledger.set_attribute("test_looks", [asdict(seen) for seen in (*result.looks, look)])
+        log_look(look, best, store, run)
+    ledger.set_attribute("crowned", best.number)
+    return read_result(ledger, store, place)
 
 
 def _agree(worker: Worker, store: TrackingStore, place: Place) -> None:
