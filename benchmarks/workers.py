@@ -7,6 +7,8 @@ machine with two cores. The result goes to `benchmarks/results/workers.json`.
   (3 layers of 16 filters, batch 64, four learning rates and two weight decays), with full tracking on local sqlite.
   Counted from the start of the first trial to the end of the last one, and as a whole, with the opening of the study,
   the best trial's model and the report. A round is one study of each, both in fresh processes.
+* `bare`: epochs a second of the same training without anything around it, in one process and in two at once: what the
+  machine itself gives two trainings that share its caches and its memory.
 * `start_seconds`: from the wish for a worker to its first trial, forked from the process that has loaded the libraries
   (`LocalLauncher`), and as a fresh interpreter.
 * `memory_mib` while all workers train: USS, which is a process's alone, and PSS, in which shared pages are divided
@@ -31,12 +33,13 @@ from typing import Any
 import psutil
 from _numbers import spread
 
-from tunetrack import run_study
+from tunetrack import run_study, training
 from tunetrack.api.crews import Workers, with_workers
 from tunetrack.api.studies import launch_study
 from tunetrack.api.study_files import load_study_file
 from tunetrack.ledger import Ledger
 from tunetrack.spec import EpochRecord, TrialConfig, TrialOutcome, load_study
+from tunetrack.study.data import ResidentSets
 from tunetrack.study.launch import Launch
 from tunetrack.study.place import Place
 from tunetrack.study.progress import Progress
@@ -142,6 +145,43 @@ def in_process(arguments: list[object]) -> dict[str, Any]:
     return found
 
 
+def bare_epochs(options: argparse.Namespace) -> None:
+    """Trains, in a process of its own, when it is told to on standard input; prints epochs a second."""
+    spec = load_study_file(study(options.data_dir, options.train, options.epochs), {"sampler.name": "random"})
+    config = spec.first_config()
+    epochs = iter(training.fit(config, ResidentSets().get(config)))
+    next(epochs)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    begin = time.perf_counter()
+    done = sum(1 for _ in epochs)
+    print(done / (time.perf_counter() - begin), flush=True)
+
+
+def bare(shared: list[object], processes: int) -> float:
+    """Epochs a second of so many bare trainings together."""
+    command = [sys.executable, __file__, *map(str, shared), "--bare"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(processes)
+    ]
+    for process in running:
+        if process.stdout is None or process.stdout.readline() != "ready\n":
+            raise SystemExit("a bare training has failed")
+    return sum(float(process.communicate("\n")[0]) for process in running)
+
+
+def bare_rounds(shared: list[object], rounds: int) -> dict[str, Any]:
+    """One against two, in turn."""
+    pairs = [(bare(shared, 1), bare(shared, 2)) for _ in range(rounds)]
+    return {
+        "one": spread([one for one, _ in pairs], 3),
+        "two": spread([two for _, two in pairs], 3),
+        "ratio": spread([two / one for one, two in pairs], 3),
+    }
+
+
 def start_seconds(rounds: int) -> dict[str, list[float]]:
     """From the wish for a worker to its first trial, by the two ways of starting it."""
     document = study("", 0, 1) | {"data": {"name": "digits"}, "budget": {"trials": 1}, "sampler": {"name": "random"}}
@@ -207,11 +247,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--workers", type=int, default=None, help="Measure one study in this process.")
     parser.add_argument("--led", action="store_true", help="With --workers 1: it is a process of its own.")
+    parser.add_argument("--bare", action="store_true", help="Train in this process, without a study.")
+    parser.add_argument("--only-bare", action="store_true", help="Measure that alone, and add it to the result.")
     parser.add_argument("--starts", type=int, default=None, help="Measure so many starts in this process.")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "workers.json")
     options = parser.parse_args()
     if options.workers is not None:
         print(json.dumps(one_study(options)))
+        return
+    if options.bare:
+        bare_epochs(options)
         return
     if options.starts is not None:
         print(json.dumps(start_seconds(options.starts)))
@@ -225,6 +270,12 @@ def measure(options: argparse.Namespace) -> None:
 
     shared = ["--data-dir", options.data_dir, "--train", options.train, "--epochs", options.epochs]
     shared += ["--trials", options.trials]
+    if options.only_bare:
+        result = json.loads(options.output.read_text())
+        result["bare"] = bare_rounds(shared, options.rounds)
+        options.output.write_text(json.dumps(result, indent=2) + "\n")
+        print(json.dumps(result["bare"]))
+        return
     rounds: list[dict[int, dict[str, Any]]] = []
     for _ in range(options.rounds):
         rounds.append({workers: in_process([*shared, "--workers", workers]) for workers in (1, 2)})
@@ -248,6 +299,7 @@ def measure(options: argparse.Namespace) -> None:
             }
             for key in keys
         },
+        "bare": bare_rounds(shared, options.rounds),
         "start_seconds": {name: spread(seconds, 3) for name, seconds in starts.items()},
         "memory_mib": {
             "one_process": alone,

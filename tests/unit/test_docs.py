@@ -157,6 +157,19 @@ def test_what_a_trial_that_trains_nothing_takes_is_as_measured() -> None:
         assert long["cpu_ms_by_part"][part] < 1.5 * short["cpu_ms_by_part"][part]
 
 
+def test_what_the_page_on_scaling_says_was_measured() -> None:
+    workers, scaling, text = result_of("workers"), result_of("scaling"), words_of("docs/scaling.md")
+    ratio, alone = workers["throughput"]["trials_an_hour"]["ratio"], workers["bare"]["ratio"]
+    assert f"{ratio['median']} times ({ratio['min']} to {ratio['max']}) the trials an hour of one" in text
+    assert f"{alone['median']} times ({alone['min']} to {alone['max']}) the epochs of one" in text
+    for row in scaling["workers"][:3]:
+        spent = row["processor_ms_a_trial"]
+        share = f"{100 * row['share_of_ideal']:.2f} %"
+        times = f"{spent['workers']:.1f} ms, {spent['ledger']:.1f} ms"
+        assert f"| {row['workers']} | {row['trials_a_second']} | {share} | {times} |" in text
+    assert scaling["workers"][1]["share_of_ideal"] > scaling["goal_share_of_ideal_64_workers"]
+
+
 def test_what_weight_statistics_cost_is_as_measured() -> None:
     nets = result_of("weight_stats")["nets"]
     shares = [f"{net['share_inside_percent']['every_epoch']['median']} percent" for net in nets.values()]
