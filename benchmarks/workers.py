@@ -1,10 +1,10 @@
 """Measures worker processes: how soon one works, what memory it takes, and what a second one brings.
 
-Run it with `python benchmarks/workers.py --data-dir DIR` (DIR holds FashionMNIST/raw); about ten minutes on an idle
+Run it with `python benchmarks/workers.py --data-dir DIR` (DIR holds FashionMNIST/raw); about fifteen minutes on an idle
 machine with two cores. The result goes to `benchmarks/results/workers.json`.
 
-* `throughput`: trials an hour of two one-threaded workers against one, on Fashion-MNIST: eight trials of equal cost
-  (3 layers of 16 filters, batch 64, four learning rates and two weight decays), with full tracking on local sqlite.
+* `throughput`: trials an hour of two one-threaded workers against one, on Fashion-MNIST: sixteen trials of equal cost
+  (3 layers of 16 filters, batch 64, four learning rates and four weight decays), with full tracking on local sqlite.
   Counted from the start of the first trial to the end of the last one, and as a whole, with the opening of the study,
   the best trial's model and the report. A round is one study of each, both in fresh processes.
 * `bare`: epochs a second of the same training without anything around it, in one process and in two at once: what the
@@ -63,7 +63,7 @@ with StopSignals() as stop:
 
 
 def study(data_dir: str, train: int, epochs: int) -> dict[str, Any]:
-    """Eight trials of equal cost."""
+    """Up to sixteen trials of equal cost."""
     return {
         "name": "workers",
         "data": {"name": "fashion_mnist", "dir": data_dir, "train": train, "validation": 2000},
@@ -71,11 +71,11 @@ def study(data_dir: str, train: int, epochs: int) -> dict[str, Any]:
         "optimizer": {
             "name": "adam",
             "lr": {"choices": [3e-4, 1e-3, 2e-3, 3e-3]},
-            "weight_decay": {"choices": [0.0, 1e-4]},
+            "weight_decay": {"choices": [0.0, 1e-5, 1e-4, 1e-3]},
         },
         "trainer": {"epochs": epochs, "batch_size": 64, "device": "cpu"},
         "sampler": {"name": "brute_force", "seed": 0},
-        "budget": {"trials": 8},
+        "budget": {"trials": 16},
     }
 
 
@@ -125,9 +125,10 @@ def one_study(options: argparse.Namespace) -> dict[str, Any]:
         place = Place(Path(home))
         wanted = Launch(place, progress=clock)
         if options.led:
-            wanted = replace(wanted, crew=CrewPlan(1, LocalLauncher(place.logs)))
+            launcher = LocalLauncher(place.logs, training.libraries(spec.first_config()))
+            wanted = replace(wanted, crew=CrewPlan(1, launcher))
         else:
-            wanted = with_workers(wanted, Workers(options.workers, threads=1))
+            wanted = with_workers(wanted, Workers(options.workers, threads=1), spec)
         launch_study(spec, wanted)
     return {
         "trials_an_hour": options.trials / (clock.last - clock.first) * 3600,
@@ -190,7 +191,8 @@ def start_seconds(rounds: int) -> dict[str, list[float]]:
         place = Place(Path(home))
         name = run_study(document, home=home).name
         job = WorkerJob(name, place.ledger, place.tracking, place.home)
-        with LocalLauncher(place.logs) as launcher:
+        libraries = training.libraries(load_study(document).first_config())
+        with LocalLauncher(place.logs, libraries) as launcher:
             one_trial_more(place, name)
             forked_seconds(launcher, job)  # the libraries are loaded after it
             for _ in range(rounds):
@@ -244,7 +246,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--train", type=int, default=20000)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--workers", type=int, default=None, help="Measure one study in this process.")
     parser.add_argument("--led", action="store_true", help="With --workers 1: it is a process of its own.")
     parser.add_argument("--bare", action="store_true", help="Train in this process, without a study.")

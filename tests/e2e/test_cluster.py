@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from postgres_support import Postgres, query
-from process_support import started, study_command, until
+from process_support import send, started, study_command, until
 from study_support import child_environment, command, tiny, write_study
 from tunetrack.api.parity import check_parity
 from tunetrack.api.reading import load_study
@@ -23,6 +24,8 @@ from tunetrack.study.place import Place
 from tunetrack.study.result import StudyResult
 
 BUCKET = "artifacts"
+#: Whoever sends a signal expects the end within ten seconds; machines are busy.
+LEAVING = 20.0
 
 
 @dataclass(frozen=True)
@@ -137,3 +140,51 @@ def test_study_outlasts_a_restart_of_its_database_server(
     said = running.errors + running.output
     assert "s3cret" not in said
     read(Place(tmp_path / "home", postgres_tracking, postgres_ledger), trials=6)
+
+
+def test_workers_and_leader_leave_in_time_while_the_ledger_is_away(
+    postgres: Postgres, postgres_ledger: str, tmp_path: Path
+) -> None:
+    trainer = {"epochs": 60, "batch_size": 50, "deterministic": True}
+    study = write_study(tmp_path / "study.yaml", tiny(budget={"trials": 3}, trainer=trainer))
+    place = ["--home", tmp_path / "home", "--ledger", postgres_ledger]
+    with started(study_command("run", study, *place, "--workers", 0), tmp_path / "leader") as leader:
+        opened = "SELECT count(*) FROM study_user_attributes WHERE key = 'mlflow_experiment_id'"
+        until("the study is open", lambda: query(postgres_ledger, opened)[0][0] == 1)
+        with started(study_command("worker", "tiny", *place), tmp_path / "worker") as worker:
+            reported = "SELECT count(*) FROM trial_intermediate_values"
+            until("it trains", lambda: query(postgres_ledger, reported)[0][0] >= 3)  # type: ignore[operator]
+            postgres.stop()
+            try:
+                time.sleep(3.0)
+                for one in (worker, leader):
+                    assert one.process.poll() is None
+                    begin = time.monotonic()
+                    send(one, signal.SIGTERM)
+                    assert one.ends() == 143, one.errors
+                    assert time.monotonic() - begin < LEAVING
+            finally:
+                postgres.start()
+    done = command("resume", "tiny", *place)
+    assert done.returncode == 0, done.stderr
+    read(Place(tmp_path / "home", None, postgres_ledger), trials=3)
+
+
+@pytest.mark.slow
+def test_a_winner_is_confirmed_on_postgresql_by_workers(
+    postgres_ledger: str, postgres_tracking: str, tmp_path: Path
+) -> None:
+    searched = {"optimizer": {"name": "adam", "lr": {"choices": [3e-4, 1e-3, 3e-3, 1e-2]}}, "budget": {"trials": 4}}
+    study = write_study(tmp_path / "study.yaml", tiny(**searched, confirm={"top": 2, "seeds": 2}))
+    place = ["--home", tmp_path / "home", "--tracking-uri", postgres_tracking, "--ledger", postgres_ledger]
+    done = command("run", study, *place, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    whole = Place(tmp_path / "home", postgres_tracking, postgres_ledger)
+    result = load_study("tiny", whole)
+    assert result.winner is not None
+    assert len(result.winner.seeds) == 2
+    for name in ("tiny", "tiny-confirm"):
+        assert check_parity(name, whole).is_good
+    again = command("confirm", "tiny", *place, "--workers", 2)
+    assert again.returncode == 0, again.stderr
+    assert load_study("tiny", whole).winner == result.winner

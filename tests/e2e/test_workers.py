@@ -30,8 +30,8 @@ LEAVING = 15.0
 
 
 def long_study(**changes: Any) -> dict[str, Any]:
-    """Trials of a few seconds."""
-    return tiny(trainer={"epochs": 30, "batch_size": 10}, **changes)
+    """Trials of several seconds, also on a fast machine: one of less than a second never has a checkpoint."""
+    return tiny(trainer={"epochs": 150, "batch_size": 10}, **changes)
 
 
 @contextmanager
@@ -41,9 +41,14 @@ def running(home: Path, folder: Path, *options: object, trials: int = 3, **more:
     file = write_study(folder / "tiny.yaml", document)
     arguments = study_command("run", file, "--home", home, "--workers", 2, "--threads", 1, *options)
     with started(arguments, folder, **more) as process:
-        until("two workers have a checkpoint each", lambda: len(list(checkpoints(home).glob("*.pt"))) >= 2)
-        until("two trials run", lambda: len(workers(home)) == 2)
+        until("two workers have a checkpoint each", lambda: both_are_amid(process, home))
         yield process
+
+
+def both_are_amid(process: Started, home: Path) -> bool:
+    """Whether two trials have a checkpoint and run."""
+    assert process.process.poll() is None, f"the study has ended: {process.errors}"
+    return len(list(checkpoints(home).glob("*.pt"))) >= 2 and len(workers(home)) == 2
 
 
 def checkpoints(home: Path) -> Path:

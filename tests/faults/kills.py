@@ -29,7 +29,7 @@ def kill_at(bench: Bench, moment: Moment) -> Outcome:
                 running = scratch.resume()
             if strike.wait(running, scratch.home, whole.seconds) and running.strike(strike.target):
                 hits += 1
-                if strike.target != "worker" or not sleep_or_end(running, NOTICES_WITHIN):
+                if strike.target in ("supervisor", "both") or not sleep_or_end(running, NOTICES_WITHIN):
                     running.wait()
         code = ended(outcome, scratch, running)
         outcome.hit = hits == len(moment.strikes)

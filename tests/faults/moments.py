@@ -8,9 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.processes import TARGETS, Running
+from faults.processes import CREW_TARGETS, TARGETS, Running
 
-__all__ = ["ENGINES", "MIDDLE", "SIGNS", "Moment", "Sign", "Strike", "aimed_moments", "random_moments", "wait_for"]
+__all__ = [
+    "ENGINES",
+    "MIDDLE",
+    "SIGNS",
+    "Moment",
+    "Sign",
+    "Strike",
+    "aimed_moments",
+    "crew_moments",
+    "random_moments",
+    "wait_for",
+]
 
 #: The studies that are killed, one an engine.
 ENGINES = ("optuna-tpe", "hyperopt-tpe")
@@ -115,6 +126,18 @@ def aimed_moments(seed: int) -> list[Moment]:
         )
         for number, sign in enumerate(SIGNS)
     ]
+
+
+def crew_moments(seed: int, count: int) -> list[Moment]:
+    """Kills of a study with two workers: targets by turns, each third time whatever goes on as well."""
+    generator = random.Random(seed)
+    moments = []
+    for number in range(count):
+        target = CREW_TARGETS[number % len(CREW_TARGETS)]
+        first, second = Strike(target, generator.random()), Strike(target, generator.random())
+        strikes = (first, second) if number % 3 == 2 else (first,)
+        moments.append(Moment(f"two workers, kill {number}", "two-workers", strikes))
+    return moments
 
 
 def sleep_or_end(running: Running, seconds: float) -> bool:

@@ -21,7 +21,7 @@ from faults.studies import Study
 from study_support import ROOT, child_environment
 from tunetrack.cli.commands import COMMANDS
 
-__all__ = ["TARGETS", "Late", "Running", "Scratch"]
+__all__ = ["CREW_TARGETS", "TARGETS", "Late", "Running", "Scratch"]
 
 HOOKS = Path(__file__).parent / "hooks"
 
@@ -34,6 +34,8 @@ MARK = "TUNETRACK_FAULTS_MARK"
 
 #: Whom a fault hits. Where there is no supervisor, the one process is all of them.
 TARGETS = ("worker", "supervisor", "both")
+#: Of a study with several workers: one of them, the process that has forked them, the leader, or all that there are.
+CREW_TARGETS = ("one worker", "forker", "leader", "both")
 
 #: Longest time that a command may take, seconds.
 PATIENCE = 400.0
@@ -69,9 +71,21 @@ class Running:
         except psutil.NoSuchProcess:
             return []
 
+    def _crew(self, target: str) -> list[psutil.Process]:
+        """Whom a fault hits of a study with several workers; the leader, where there is no other yet."""
+        leaders = self.supervisor.children()
+        forkers = [(one, one.children()) for leader in leaders for one in leader.children()]
+        if target == "one worker" and (workers := [worker for _, own in forkers for worker in own]):
+            return workers[:1]
+        return (target == "forker" and [one for one, own in forkers if own]) or leaders
+
     def targets(self, target: str) -> list[psutil.Process]:
         """Whom a fault hits; none where the command has ended."""
         if self.process.poll() is not None:
+            return []
+        if target in CREW_TARGETS[:3]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                return self._crew(target)
             return []
         below = self.workers()
         if target == "supervisor" or not below:
@@ -161,7 +175,7 @@ class Scratch:
 
     def run(self) -> Running:
         """Starts the study."""
-        return self.start("run", self.file)
+        return self.start("run", self.file, *self._workers())
 
     def resume(self) -> Running:
         """Goes on with the study; starts it where the fault came before there was one."""
@@ -169,8 +183,11 @@ class Scratch:
         if not names:
             return self.run()
         if any(command.name == "resume" for command in COMMANDS):
-            return self.start("resume", names[-1])
+            return self.start("resume", names[-1], *self._workers())
         return self.start("run", self.file, "--resume")
+
+    def _workers(self) -> tuple[object, ...]:
+        return () if self.study.workers == 1 else ("--workers", self.study.workers, "--threads", 1)
 
     def resume_to_the_end(self, attempts: int = 2) -> list[str]:
         """Resumes until that succeeds, which it should at once; what went wrong, in words."""

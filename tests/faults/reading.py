@@ -25,7 +25,7 @@ from tunetrack.training import weights_from_bytes
 __all__ = ["HomeSeen", "RunSeen", "StudySeen", "TrialSeen", "read_home"]
 
 #: Files of which only the presence counts: figures, and what holds times, run ids or versions.
-PRESENCE_ONLY = (".svg", ".html", "error.txt")
+PRESENCE_ONLY = (".svg", ".html", ".log", "error.txt")
 #: Parts of an SQLite file while somebody has it open, such as this very process; SQLite itself removes them.
 OF_SQLITE = (".db-wal", ".db-shm", ".db-journal")
 #: Tags that are another's, or that name what is new in every study.

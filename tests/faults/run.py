@@ -21,7 +21,7 @@ from _machine import describe_machine, today  # benchmarks/
 from faults.bench import Bench, Outcome
 from faults.inject import CASES, verify
 from faults.kills import freeze, kill_and_mend, kill_at
-from faults.moments import Moment, aimed_moments, random_moments
+from faults.moments import Moment, aimed_moments, crew_moments, random_moments
 from faults.outages import go_through, outages
 from faults.points import suffer
 from faults.shortages import DiskFull, eaten, filled, shortages
@@ -35,6 +35,7 @@ GROUPS = {
     "b": "tracking server stopped, killed, frozen",
     "c": "faults at named points, disk and memory full",
     "d": "several processes at once",
+    "e": "a study with two workers: one of them, the process that forks them, the leader or all killed",
 }
 RESULT = ROOT / "benchmarks" / "results" / "faults.json"
 KINDS = ("orphans", "duplicates", "points_lost", "trials_differ")
@@ -110,9 +111,12 @@ def main() -> int:
             ("eight resume", functools.partial(work_together, bench, 8, "random")),
         ]
         harness.run("d", together, jobs=1)
+    if "e" in given.only:
+        moments = crew_moments(given.seed, given.crew_kills)
+        harness.run("e", [(moment.name, functools.partial(kill_at, bench, moment)) for moment in moments], jobs=1)
     document = _document(given, harness, time.monotonic() - started)
     print(json.dumps(document["totals"]))
-    out = Path(given.out) if given.out else (RESULT if given.only == "abcd" and not given.match else None)
+    out = Path(given.out) if given.out else (RESULT if given.only == "abcde" and not given.match else None)
     if out is not None:
         out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if all(outcome.good for outcomes in harness.outcomes.values() for outcome in outcomes):
@@ -144,7 +148,9 @@ def _document(given: argparse.Namespace, harness: Harness, seconds: float) -> di
         "what": "Real studies, killed, cut off and starved, then resumed and compared with uninterrupted ones",
         "date": today(),
         "machine": describe_machine(),
-        "options": {key: getattr(given, key) for key in ("kills", "seed", "outage", "jobs", "only", "match")},
+        "options": {
+            key: getattr(given, key) for key in ("kills", "crew_kills", "seed", "outage", "jobs", "only", "match")
+        },
         "totals": _totals(everything),
         "groups": {group: {"what": GROUPS[group], **_totals(o)} for group, o in harness.outcomes.items()},
         "seconds": round(seconds),
@@ -156,9 +162,10 @@ def _arguments() -> argparse.Namespace:
     groups = "; ".join(f"{key}: {words}" for key, words in GROUPS.items())
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="random moments that must hit")
+    parser.add_argument("--crew-kills", type=int, default=12, help="random moments in a study with two workers")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--outage", type=float, default=600.0, help="seconds that the long outage lasts")
-    parser.add_argument("--only", default="abcd", help=f"some of the groups ({groups}), such as ac")
+    parser.add_argument("--only", default="abcde", help=f"some of the groups ({groups}), such as ac")
     parser.add_argument("--match", default="", help="only scenarios whose name holds this text")
     parser.add_argument("--jobs", type=int, default=1, help="scenarios at a time")
     parser.add_argument("--out", help=f"the result; default: {RESULT.relative_to(ROOT)} where everything is run")

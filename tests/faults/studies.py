@@ -24,12 +24,14 @@ class Study:
         files: further files beside it, content by name.
         same_in_any_order: whether a trial's values depend on its number alone, so that several workers at once come to
             the same table as one.
+        workers: how many processes train; 1: the one that leads.
     """
 
     name: str
     document: dict[str, Any]
     files: dict[str, str]
     same_in_any_order: bool = False
+    workers: int = 1
 
     @property
     def trials(self) -> int:
@@ -44,9 +46,11 @@ class Study:
         return write_study(folder / f"{self.name}.yaml", self.document)
 
 
-def _study(name: str, files: dict[str, str] | None = None, any_order: bool = False, **sections: Any) -> Study:
+def _study(
+    name: str, files: dict[str, str] | None = None, any_order: bool = False, workers: int = 1, **sections: Any
+) -> Study:
     sections["trainer"] = _TRAINER | sections.get("trainer", {})
-    return Study(name, {"name": name, "data": _DATA, **sections}, files or {}, any_order)
+    return Study(name, {"name": name, "data": _DATA, **sections}, files or {}, any_order, workers)
 
 
 #: A network of the user's own that kills its process. `TUNETRACK_FAULTS_DEADLY` gives the width of the one that does,
@@ -113,6 +117,16 @@ STUDIES = {
             optimizer={"name": "adam", "lr": {"low": 1e-4, "high": 1e-1, "log": True}},
             sampler={"name": "random", "seed": 5},
             budget={"trials": 10},
+        ),
+        _study(  # proposals and pruning depend on what has ended, and yet not on which worker is faster
+            "two-workers",
+            workers=2,
+            model={"name": "cnn", "filters": {"low": 4, "high": 16, "step": 4}, "num_layers": 2, "conv_dropout": 0.1},
+            optimizer={"name": "adam", "lr": {"low": 1e-4, "high": 1e-1, "log": True}},
+            sampler={"name": "tpe", "seed": 3, "n_startup_trials": 2, "lag": 3},
+            pruner={"name": "median", "n_startup_trials": 2, "n_warmup_steps": 6},
+            trainer={"epochs": 12},
+            budget={"trials": 9},
         ),
         _study(
             "own-net",

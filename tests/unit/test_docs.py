@@ -170,6 +170,18 @@ def test_what_the_page_on_scaling_says_was_measured() -> None:
     assert scaling["workers"][1]["share_of_ideal"] > scaling["goal_share_of_ideal_64_workers"]
 
 
+def test_what_a_lag_costs_is_as_measured() -> None:
+    measured, text = result_of("lag")["share"], words_of("docs/scaling.md")
+    for workers in (2, 8):
+        equal, different = (measured[f"{workers} workers"][f"{kind} lengths"] for kind in ("equal", "different"))
+        for lag, words in ((workers - 1, "w - 1"), (2 * workers, "2 w"), (4 * workers, "4 w")):
+            cells = [
+                f"{one['median']:g} ({one['min']:g} to {one['max']:g})"
+                for one in (equal[f"lag {lag}"], different[f"lag {lag}"])
+            ]
+            assert f"| {workers} | {lag} ({words}) | {' | '.join(cells)} |" in text
+
+
 def test_what_weight_statistics_cost_is_as_measured() -> None:
     nets = result_of("weight_stats")["nets"]
     shares = [f"{net['share_inside_percent']['every_epoch']['median']} percent" for net in nets.values()]

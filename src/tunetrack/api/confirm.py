@@ -154,7 +154,7 @@ def go_on_confirming(spec: StudySpec, wanted: Launch, workers: Workers) -> Study
 
 
 def _trained(spec: StudySpec, wanted: Launch, workers: Workers) -> StudyResult:
-    result = launch(spec, with_workers(wanted, workers), Views(report_files, ranking))
+    result = launch(spec, with_workers(wanted, workers, spec), Views(report_files, ranking))
     if result.best is None:
         raise StudyFailedError(in_words(result))
     return result

@@ -9,6 +9,7 @@ from pathlib import Path
 from tunetrack import training
 from tunetrack.api.reading import place_of
 from tunetrack.errors import Problem, SpecError
+from tunetrack.spec import StudySpec
 from tunetrack.study.launch import Launch
 from tunetrack.study.outcome import read_result
 from tunetrack.study.place import Place
@@ -47,8 +48,8 @@ class Workers:
     gpus_per_trial: float | None = None
 
 
-def with_workers(wanted: Launch, workers: Workers) -> Launch:
-    """The launch with as many workers.
+def with_workers(wanted: Launch, workers: Workers, spec: StudySpec) -> Launch:
+    """The launch of a study with as many workers.
 
     Raises:
         SpecError: a value is none of those that `Workers` allows.
@@ -66,7 +67,7 @@ def with_workers(wanted: Launch, workers: Workers) -> Launch:
     if workers.launcher == "ray":
         starts = RayLauncher(wanted.place.logs, workers.ray_address, cpus=max(cores, count * share))
     else:
-        starts = LocalLauncher(wanted.place.logs)
+        starts = LocalLauncher(wanted.place.logs, training.libraries(spec.first_config()))
     return replace(wanted, crew=CrewPlan(count, starts, share, gpus))
 
 

@@ -162,7 +162,7 @@ def launch_study(spec: StudySpec, wanted: Launch, workers: Workers = ALONE) -> S
         wanted = replace(wanted, place=place_of(wanted.name, wanted.place)[1])
     if spec.head.confirms is not None:
         return go_on_confirming(spec, wanted, workers)
-    result = launch(spec, with_workers(wanted, workers), Views(report_files, ranking))
+    result = launch(spec, with_workers(wanted, workers, spec), Views(report_files, ranking))
     if result.best is None:
         raise StudyFailedError(in_words(result))
     if spec.head.confirm is None or result.winner_is_current:

@@ -43,7 +43,7 @@ def confirm(study: str, data_dir: Path | None, place: Place, link: LinkEnd | Non
     from tunetrack.api.reading import place_of
     from tunetrack.study.launch import Launch
 
-    ledger, place = place_of(study, place)
+    ledger, _ = place_of(study, place)
     asked = wanted_confirmation(study, place, rest["top"], rest["seeds"])
     places = {} if data_dir is None else {"data.dir": str(data_dir)}
     given.mlflow_run_id()  # not adopted: the confirmation belongs into the experiment of the searched study

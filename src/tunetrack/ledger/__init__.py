@@ -11,6 +11,7 @@ from tunetrack.ledger.distributions import distribution_of, distributions_of, su
 from tunetrack.ledger.history import pareto_front
 from tunetrack.ledger.hyperopt_sampler import HyperoptSampler
 from tunetrack.ledger.hyperopt_space import hyperopt_space
+from tunetrack.ledger.leading import leading
 from tunetrack.ledger.ledger import Ledger
 from tunetrack.ledger.pruners import pruner_of, pruner_problems
 from tunetrack.ledger.records import WAIT, Reclaimed, Ticket, TrialRecord, Wait, WorkerRecord
@@ -18,7 +19,7 @@ from tunetrack.ledger.results import hyperopt_result, optuna_result
 from tunetrack.ledger.samplers import sampler_factory, sampler_problems
 from tunetrack.ledger.storage import open_storage
 from tunetrack.ledger.studies import latest_name, list_studies
-from tunetrack.ledger.workers import is_dead
+from tunetrack.ledger.workers import is_dead, worker_label
 from tunetrack.spec.study import StudySpec
 
 __all__ = [
@@ -38,11 +39,13 @@ __all__ = [
     "hyperopt_space",
     "is_dead",
     "latest_name",
+    "leading",
     "list_studies",
     "open_storage",
     "optuna_result",
     "pareto_front",
     "suggest_config",
+    "worker_label",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from tunetrack.ledger.changes import Change, changes_of
 from tunetrack.ledger.claims import Claims
 from tunetrack.ledger.history import History, best_of
+from tunetrack.ledger.patience import while_away
 from tunetrack.ledger.records import TrialRecord, WorkerRecord
 from tunetrack.ledger.storage import errors_in_words, url_of
 from tunetrack.spec.study import StudySpec
@@ -35,6 +36,15 @@ class StudyBook:
         self._claims = Claims(storage, self._study_id, spec)
         self._history = History(storage, self._study_id, spec.space)
         self._lock = threading.RLock()
+
+    def while_away(self, check: Callable[[], None]) -> None:
+        """Has `check` called now and then while a database server is waited for that does not answer.
+
+        Args:
+            check: what it raises ends the wait, and comes out of whatever was asked of this study. May be called by any
+                thread.
+        """
+        while_away(self._storage, check)
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials in the order of their numbers.

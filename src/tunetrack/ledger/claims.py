@@ -27,10 +27,10 @@ from tunetrack.ledger.board import Board, Standing
 from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.patience import patient_leases_of
-from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Reclaimed, Wait, WorkerRecord
+from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Gone, Reclaimed, Wait, WorkerRecord
 from tunetrack.ledger.stop_rules import Stopped, StopRules
 from tunetrack.ledger.untrained import seen_by
-from tunetrack.ledger.workers import is_alive, let_go, new_worker
+from tunetrack.ledger.workers import is_alive, label_of, let_go, new_worker
 from tunetrack.spec.space import SearchSpace
 from tunetrack.spec.study import StudySpec
 
@@ -45,10 +45,17 @@ _SECOND_LOOK = 1.5
 
 @dataclass(frozen=True)
 class _Silent:
-    """A running trial whose worker cannot be looked at from here and was not heard of."""
+    """A running trial whose worker cannot be looked at from here and was not heard of.
+
+    Attributes:
+        trial: as it was read.
+        heard: when it was heard of last, by the database's clock.
+        since: when that was seen first, by this process's monotonic clock.
+    """
 
     trial: FrozenTrial
     heard: datetime | None
+    since: float
 
 
 class Claims:
@@ -67,6 +74,7 @@ class Claims:
         self._seen = seen_by(spec)
         self._leases = patient_leases_of(storage)
         self._board = Board(storage, study_id)
+        self._silent: dict[int, _Silent] = {}
 
     def take(self, limit: int | None = None, space: SearchSpace | None = None) -> FrozenTrial | Wait | None:
         """Takes the lowest trial that was given back, else a new one.
@@ -210,27 +218,37 @@ class Claims:
                 if self.held.get(trial_id, (None, None))[1] is worker:  # else it was ended or given back just now
                     self.drop(trial_id)
 
-    def reclaim(self, cause: str, retries: int, other_hosts: bool) -> Reclaimed:
+    def reclaim(self, cause: str, retries: int, gone: Gone) -> Reclaimed:
         """Counts a death for every running trial whose worker is gone, and has it run again or ends it as failed.
 
         Args:
             cause: how the worker ended, in words.
             retries: so many deaths of a trial's workers are forgiven.
-            other_hosts: workers of other hosts count as gone, heard of or not.
+            gone: what is known of workers of other hosts.
         """
-        gone, silent = [], []
+        lost, silent = [], []
         now, heard = self._leases.heartbeats(self._study_id)
         for trial, alive in self._doubtful():
-            if alive is False or other_hosts:
-                gone.append(trial)
-            elif _is_silent(heard.get(trial._trial_id), now, trial):
-                silent.append(_Silent(trial, heard.get(trial._trial_id)))
-        if silent:
-            # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
+            last = heard.get(trial._trial_id)
+            if alive is False or gone.other_hosts or label_of(trial.user_attrs.get(WORKER)) in gone.named:
+                lost.append(trial)
+            elif _is_silent(last, now, trial):
+                silent.append(self._seen_silent(trial, last))
+        self._silent = {one.trial._trial_id: one for one in silent}
+        if silent and gone.wait:
             time.sleep(leases.RENEW_SECONDS * _SECOND_LOOK)
-            now, heard = self._leases.heartbeats(self._study_id)
-            gone += [one.trial for one in silent if heard.get(one.trial._trial_id) == one.heard]
-        return self._bury(gone, cause, retries)
+            _, heard = self._leases.heartbeats(self._study_id)
+        # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
+        until = time.monotonic() - leases.RENEW_SECONDS * _SECOND_LOOK
+        lost += [one.trial for one in silent if one.since <= until and heard.get(one.trial._trial_id) == one.heard]
+        return self._bury(lost, cause, retries)
+
+    def _seen_silent(self, trial: FrozenTrial, heard: datetime | None) -> _Silent:
+        """A silent trial, with the moment since when the same is known of it."""
+        before = self._silent.get(trial._trial_id)
+        if before is None or before.heard != heard:
+            return _Silent(trial, heard, time.monotonic())
+        return _Silent(trial, heard, before.since)
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """Who works on running trials now, by the trials' numbers."""

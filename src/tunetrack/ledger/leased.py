@@ -24,10 +24,10 @@ __all__ = ["LeasedStorage"]
 class LeasedStorage:
     """Stands in for the storage while a trial is proposed and run.
 
-    Until `write`, values are kept here, and so is what a sampler remembers with the study (qmc: how many points it has
-    given out). Optuna commits each on its own: a worker that is killed in between would leave a trial that is proposed
-    differently when it is asked for again, and with several workers on one file each commit is a turn to wait for.
-
+    Until `write`, values are kept here, and so is what a sampler remembers with the trial and with the study (qmc: how
+    many points it has given out). Optuna commits each on its own: a worker killed in between would leave a trial
+    that is proposed differently when it is asked for again, and with several workers on one file each commit is a turn
+    to wait for.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class LeasedStorage:
         self._trial.intermediate_values = {}
         self._values: list[tuple[str, float, BaseDistribution]] = []
         self._of_study: dict[tuple[int, str], Any] = {}
+        self._of_trial: dict[str, Any] = {}
+        self._looked_at: list[FrozenTrial] | None = None
         self._proposing = True
 
     def __getattr__(self, name: str) -> Any:
@@ -91,11 +93,14 @@ class LeasedStorage:
             if self._lag is None:
                 for (study_id, name), remembered in self._of_study.items():
                     change.study_system_attribute(study_id, name, remembered)
+            for name, remembered in self._of_trial.items():
+                change.system_attribute(name, remembered)
             change.attribute(KEY, key)
         own = self._trial
         own.params = own.params | {name: kind.to_external_repr(number) for name, number, kind in self._values}
         own.distributions = own.distributions | {name: kind for name, _, kind in self._values}
-        self._values, self._of_study, self._proposing = [], {}, False
+        self._values, self._of_study, self._of_trial = [], {}, {}
+        self._looked_at, self._proposing = None, False
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A stored trial; this one as it was written here."""
@@ -106,6 +111,10 @@ class LeasedStorage:
             setattr(found, name, dict(getattr(found, name)))
         return found
 
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """What samplers and pruners remember with a trial; with this one, also what is not written yet."""
+        return self.get_trial(trial_id).system_attrs
+
     def end_with(self, outcome: dict[str, Any]) -> None:
         """The trial is about to be told: this, and what is set until then for samplers to see, is kept with its end."""
         self._outcome, self._at_end = outcome, {}
@@ -115,7 +124,10 @@ class LeasedStorage:
         if self._outcome is not None:
             self._at_end[key] = value
             return
-        self._storage.set_trial_system_attr(trial_id, key, value)
+        if self._proposing:
+            self._of_trial[key] = value
+        else:
+            self._storage.set_trial_system_attr(trial_id, key, value)
         self._trial.system_attrs = {**self._trial.system_attrs, key: value}
 
     def get_all_trials(
@@ -124,12 +136,16 @@ class LeasedStorage:
         """The trials that samplers and pruners see: none that failed without values, and with a lag those before it.
 
         The workers of these died while they were proposed, or their values are of an earlier study file. Nobody can
-        learn from them, and brute_force takes them for the end of its tree.
+        learn from them, and brute_force takes them for the end of its tree. One proposal sees the trials as they were
+        when it looked first, however often its sampler asks.
         """
-        if self._seen is None or not self._proposing:
+        if not self._proposing:
             return self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states))
-        found = self._seen(self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy)))
-        return found if states is None else [trial for trial in found if trial.state in states]
+        if self._looked_at is None:
+            all_trials = self._visible(self._storage.get_all_trials(study_id, deepcopy=False))
+            self._looked_at = all_trials if self._seen is None else self._seen(all_trials)
+        found = [trial for trial in self._looked_at if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
 
     def _visible(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         found = [trial for trial in trials if trial.params or trial.state is not OptunaState.FAIL]

@@ -13,7 +13,7 @@ told, given back, or reclaimed because its worker is gone; from then on that wor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,7 +32,7 @@ from tunetrack.ledger.keeper import renewing
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.leases import lost
 from tunetrack.ledger.pruners import pruner_of
-from tunetrack.ledger.records import DEATHS, KEY, Reclaimed, Ticket, Wait, checked_values, outcome_attribute
+from tunetrack.ledger.records import DEATHS, KEY, Gone, Reclaimed, Ticket, Wait, checked_values, outcome_attribute
 from tunetrack.ledger.samplers import SamplerFactory, sampler_factory
 from tunetrack.ledger.storage import errors_in_words, exists, masked, open_storage, quiet, url_of
 from tunetrack.ledger.studies import NameTakenError, create_study, open_study, unused_name
@@ -305,17 +305,21 @@ class Ledger(StudyBook):
             self._claims.give_back(self._opened(ticket).trial._trial_id)
             del self._open[ticket.number]
 
-    def reclaim(self, cause: str = "", other_hosts: bool = False) -> Reclaimed:
+    def reclaim(
+        self, cause: str = "", other_hosts: bool = False, named: Collection[str] = (), wait: bool = True
+    ) -> Reclaimed:
         """Takes the running trials from workers that are gone, and counts a death for each.
 
         A trial is run again as often as `budget.retries` says; then it has failed. A worker of this host is gone when
         its process is; one of another host when it was not heard of for `GRACE_SECONDS` by the database's clock and is
-        not heard of in another `RENEW_SECONDS`, for which this call then waits.
+        not heard of in one and a half times `RENEW_SECONDS` after that was seen.
 
         Args:
             cause: how the worker ended, such as "killed by signal 9 (SIGKILL)"; for the reason of a trial that failed.
             other_hosts: all workers of other hosts are gone, heard of or not. Only where nobody else works on this
                 study: in a container that has got a new host name, for instance.
+            named: workers that are known to be gone, each as ``host:pid``, the host without its domain.
+            wait: whether this call waits for that second look; else a later call is it.
 
         Returns:
             What became of those trials. Of several processes that reclaim at once, each trial is one's.
@@ -324,7 +328,7 @@ class Ledger(StudyBook):
             LedgerError: the storage cannot be read or written.
         """
         with errors_in_words(url_of(self._storage)):
-            return self._claims.reclaim(cause, self.spec.head.budget.retries, other_hosts)
+            return self._claims.reclaim(cause, self.spec.head.budget.retries, Gone(other_hosts, named, wait))
 
     def _opened(self, ticket: Ticket) -> _OpenTrial:
         opened = self._open.get(ticket.number)

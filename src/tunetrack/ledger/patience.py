@@ -29,13 +29,14 @@ from tunetrack.ledger.leases import Change, Leases, Worker, leases_of
 from tunetrack.ledger.records import WORKER
 from tunetrack.ledger.rows import TrialRows
 
-__all__ = ["PatientStorage", "insist", "patient_leases_of"]
+__all__ = ["PatientStorage", "insist", "patient_leases_of", "while_away"]
 
 _logger = logging.getLogger(__name__)
 
 #: How long to wait for a server that is away, and how often to knock, seconds.
 PATIENCE_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_MEANWHILE_SECONDS = 0.2
 #: A server that is killed over and over again while it is asked the same thing is not helped by asking on.
 _TRIES = 4
 _FAILURES = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)
@@ -45,8 +46,9 @@ _UNUSABLE = "8s2b"
 T = TypeVar("T")
 
 
-def _reconnecting(engine: sqlalchemy.Engine) -> None:
+def _reconnecting(storage: PatientStorage) -> None:
     """Has an engine that has been connected before wait until its server takes connections again."""
+    engine = storage.engine
 
     @sqlalchemy.event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
@@ -67,12 +69,19 @@ def _reconnecting(engine: sqlalchemy.Engine) -> None:
                         str(error).strip().splitlines()[0],
                     )
                 said = True
-                time.sleep(pause)
+                _sleep(pause, storage.meanwhile)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 if said:
                     _logger.warning("the ledger answers again")
                 return connection
+
+
+def _sleep(seconds: float, meanwhile: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        meanwhile()
+        time.sleep(min(left, _MEANWHILE_SECONDS))
 
 
 def _is_cut_off(error: BaseException) -> bool:
@@ -95,12 +104,19 @@ def insist(work: Callable[[], T]) -> T:
 
 
 class PatientStorage(TrialRows):
-    """Optuna's storage on a database server; what it reads and keeps with a study does not fail for a restart."""
+    """Optuna's storage on a database server; what it reads and keeps with a study does not fail for a restart.
+
+    Attributes:
+        meanwhile: called now and then while the server is waited for; what it raises ends the wait.
+    """
+
+    meanwhile: Callable[[], None]
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
         # A connection that was lost while nobody used it is noticed before anything is sent by it.
         super().__init__(url, engine_kwargs={**engine_kwargs, "pool_pre_ping": True})
-        _reconnecting(self.engine)
+        self.meanwhile = lambda: None
+        _reconnecting(self)
 
 
 def _patient(name: str) -> Callable[..., Any]:
@@ -131,6 +147,13 @@ for _name in (
     "set_trial_system_attr",
 ):
     setattr(PatientStorage, _name, _patient(_name))
+
+
+def while_away(storage: BaseStorage, check: Callable[[], None]) -> None:
+    """Has `check` called while a storage waits for its server; what it raises ends the wait."""
+    backend = getattr(storage, "_backend", storage)
+    if isinstance(backend, PatientStorage):
+        backend.meanwhile = check
 
 
 def patient_leases_of(storage: BaseStorage) -> Leases:

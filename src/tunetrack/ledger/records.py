@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -148,6 +148,21 @@ class Reclaimed:
 
     released: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What is known of workers that cannot be looked at from here.
+
+    Attributes:
+        other_hosts: all workers of other hosts are gone, heard of or not.
+        named: so are these, by their labels.
+        wait: look twice at those that were not heard of, and wait in between; else the next call is the second look.
+    """
+
+    other_hosts: bool = False
+    named: Collection[str] = ()
+    wait: bool = True
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tunetrack.errors import LedgerError, masked
 from tunetrack.ledger.patience import PatientStorage
 from tunetrack.ledger.rows import KeptTrials, TrialRows
 
-__all__ = ["errors_in_words", "exists", "masked", "open_storage", "quiet", "url_of"]
+__all__ = ["LIBPQ", "errors_in_words", "exists", "is_postgresql", "masked", "open_storage", "quiet", "url_of"]
 
 _HINTS = (
     ("locked", "is locked by another process; wait until that one is done, or use PostgreSQL for many workers"),
@@ -48,7 +48,7 @@ _HINTS = (
 )
 
 #: A server whose machine has gone without a word is given up after a minute instead of hours (PostgreSQL's client).
-_LIBPQ = {
+LIBPQ = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -73,8 +73,8 @@ def open_storage(url: str, busy_seconds: float = 60.0) -> BaseStorage:
     """
     path = _sqlite_path(url)
     with errors_in_words(url):
-        if (driver := sqlalchemy.engine.make_url(url).drivername.partition("+"))[0] != "sqlite":
-            arguments = _LIBPQ if driver[0] == "postgresql" and driver[2] in ("", "psycopg", "psycopg2") else {}
+        if sqlalchemy.engine.make_url(url).get_backend_name() != "sqlite":
+            arguments = LIBPQ if is_postgresql(url) else {}
             return _with_tables(url, lambda: PatientStorage(url, {"connect_args": arguments}))
         # An empty file is one whose maker was killed before it had come to the mode.
         if path is not None and not (path.exists() and path.stat().st_size):
@@ -91,6 +91,16 @@ def exists(url: str) -> bool:
     """
     path = _sqlite_path(url)
     return path is None or path.exists()
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether a database is on PostgreSQL, by a driver that uses its own client library.
+
+    Raises:
+        SQLAlchemyError: the URL is none.
+    """
+    parts = sqlalchemy.engine.make_url(url)
+    return parts.get_backend_name() == "postgresql" and parts.get_driver_name() in ("psycopg", "psycopg2")
 
 
 def url_of(storage: BaseStorage) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["is_alive", "is_dead", "let_go", "new_worker"]
+__all__ = ["is_alive", "is_dead", "label_of", "let_go", "new_worker", "worker_label"]
 
 #: Start times are read from the kernel's clock ticks; the same process may differ by a rounding error.
 _SAME_START_SECONDS = 0.5
@@ -31,6 +31,16 @@ def new_worker() -> dict[str, Any]:
     token = uuid.uuid4().hex
     _held.add(token)
     return {**_identity(os.getpid()), "token": token}
+
+
+def worker_label(host: str, pid: int) -> str:
+    """A process in a few letters, such as ``node7:4711``."""
+    return f"{host.partition('.')[0][:40]}:{pid}"
+
+
+def label_of(worker: Mapping[str, Any] | None) -> str | None:
+    """The label of a worker; None where a trial has none, as in an old ledger."""
+    return worker_label(str(worker["host"]), int(worker["pid"])) if worker else None
 
 
 def let_go(worker: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tunetrack.report.values import number, pareto_front, ranked, score
 from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.records import TrialState
-from tunetrack.stats import Interval, difference_interval, share_interval
+from tunetrack.stats import Interval, share_interval, tied
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
 __all__ = ["CertaintyInfo", "certainty_info", "images_of", "value_interval"]
@@ -85,23 +85,9 @@ def images_of(trial: TrialRow, otherwise: int | None) -> int | None:
 
 #: Trials share values, since there are only so many images: of 10,000 trials a few hundred are computed.
 _share = functools.lru_cache(maxsize=20_000)(share_interval)
-_difference = functools.lru_cache(maxsize=20_000)(difference_interval)
 
 
 def _near(trials: list[TrialRow], validation_images: int) -> tuple[int, ...]:
     """The trials after the first one that cannot be told apart from it."""
-    first, *others = trials
-    images = images_of(first, validation_images) or validation_images
-    right = round((score(first) or 0.0) * images)
-    near, apart = [], set[int]()
-    for trial in others:
-        count, value = images_of(trial, validation_images) or validation_images, score(trial) or 0.0
-        # Trials come best first: beyond one that can be told apart, so can all with as many images.
-        if count in apart or not 0.0 <= value <= 1.0:
-            continue
-        interval = _difference(right, images, round(value * count), count)
-        if interval.low <= 0.0 <= interval.high:
-            near.append(trial.number)
-        else:
-            apart.add(count)
-    return tuple(near)
+    images = [images_of(trial, validation_images) or validation_images for trial in trials]
+    return tuple(trials[place].number for place in tied([score(trial) or 0.0 for trial in trials], images))

@@ -8,7 +8,7 @@ from typing import Any
 from tunetrack.errors import Problem
 from tunetrack.spec.annotations import did_you_mean, shown
 from tunetrack.spec.domains import STEP_TOLERANCE, CategoricalDomain, Domain, IntDomain, label_of
-from tunetrack.spec.space import Fixed, Group, Items, Leaf, Node, OneOf, Parameter, SearchSpace
+from tunetrack.spec.space import Fixed, Group, Node, OneOf, Parameter, SearchSpace
 
 __all__ = ["fitted", "nearest_point", "point_problems", "point_values"]
 
@@ -23,7 +23,7 @@ def point_values(space: SearchSpace, point: Point) -> dict[str, Any]:
         point: value by path, or by name where a path has several parameters. What is missing is left to the sampler.
     """
     given = {}
-    for parameter in _reached(space.root, point):
+    for parameter in _reached(space, point):
         for value in _wanted(parameter, point):
             given[parameter.name] = value
     return given
@@ -31,7 +31,7 @@ def point_values(space: SearchSpace, point: Point) -> dict[str, Any]:
 
 def point_problems(space: SearchSpace, point: Point, where: str) -> list[Problem]:
     """What keeps a point from being proposed; `where` is its own dotted path."""
-    reached = list(_reached(space.root, point))
+    reached = list(_reached(space, point))
     return [problem for key in point if (problem := _problem(space, reached, key, point[key], f"{where}.{key}"))]
 
 
@@ -43,7 +43,7 @@ def nearest_point(space: SearchSpace, full: Point) -> dict[str, Any]:
         full: value by path, of another study's trial for instance. What does not fit is among the result all the same;
             `point_problems` tells.
     """
-    return {parameter.path: full[parameter.path] for parameter in _reached(space.root, full) if parameter.path in full}
+    return {parameter.path: full[parameter.path] for parameter in _reached(space, full) if parameter.path in full}
 
 
 def fitted(domain: Domain, value: Any) -> Iterator[Any]:
@@ -60,22 +60,17 @@ def fitted(domain: Domain, value: Any) -> Iterator[Any]:
         yield round(value) if isinstance(domain, IntDomain) else float(value)
 
 
-def _reached(node: Node, point: Point) -> Iterator[Parameter]:
+def _reached(space: SearchSpace, point: Point) -> Iterator[Parameter]:
     """The parameters of the branches that a point takes; of all branches where it does not say which."""
-    match node:
-        case Leaf(parameter):
+    wanted = {parameter.name: list(_wanted(parameter, point)) for parameter in space.parameters}
+    for route, parameter in space.routes():
+        if all(not wanted[name] or _is_in(label, wanted[name]) for name, label in route.items()):
             yield parameter
-        case Group(children):
-            for _, child in children:
-                yield from _reached(child, point)
-        case Items(entries):
-            for entry in entries:
-                yield from _reached(entry, point)
-        case OneOf(parameter, branches):
-            yield parameter
-            labels = list(_wanted(parameter, point)) or [branch.label for branch in branches]
-            for label in labels:
-                yield from _reached(node.chosen(label), point)
+
+
+def _is_in(label: Any, labels: list[Any]) -> bool:
+    """Whether a label is among others; True, 1 and 1.0 are told apart."""
+    return any(own == label and type(own) is type(label) for own in labels)
 
 
 def _wanted(parameter: Parameter, point: Point) -> Iterator[Any]:

@@ -98,6 +98,9 @@ Node = Fixed | Leaf | Group | Items | OneOf
 #: Supplies a value (a label, for categories) for a parameter that the walk has reached.
 Suggest = Callable[[Parameter], Any]
 
+#: What a branch adds to what is known of a place within it.
+Marks = Callable[[OneOf, Branch], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -156,7 +159,12 @@ class SearchSpace:
         Those are the branch's name, where each branch has one of its own, else all plain values that it fixes; where it
         fixes none, nothing tells its configs from those of other branches.
         """
-        yield from _places(self.root, {})
+        for known, parameter in _walk(self.root, {}, _signs):
+            yield parameter, known
+
+    def routes(self) -> Iterator[tuple[dict[str, Any], Parameter]]:
+        """Every place where a parameter is searched, with the labels of the branches that lead there, by name."""
+        yield from _walk(self.root, {}, _label)
 
     def corners(self) -> Iterator[tuple[Parameter, dict[str, Any]]]:
         """For every parameter and each of its extreme values, a config that has it.
@@ -164,7 +172,7 @@ class SearchSpace:
         All other parameters stand at their first value, and branches are chosen so that the parameter exists. Every
         reading of a path that occurs in several branches is visited.
         """
-        for route, parameter in _routes(self.root, {}):
+        for route, parameter in self.routes():
             for end in parameter.domain.ends():
                 yield parameter, self.resolve(_first_values_but({**route, parameter.name: label_of(end)}))
 
@@ -192,38 +200,33 @@ def _nodes(node: Node) -> Iterator[Node]:
                 yield from _nodes(branch.node)
 
 
-def _routes(node: Node, chosen: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Parameter]]:
+def _walk(node: Node, known: dict[str, Any], marks: Marks) -> Iterator[tuple[dict[str, Any], Parameter]]:
+    """Every place where a parameter is searched, in file order, with what the branches on the way to it say."""
     match node:
         case Leaf(parameter):
-            yield chosen, parameter
+            yield known, parameter
         case Group(children):
             for _, child in children:
-                yield from _routes(child, chosen)
+                yield from _walk(child, known, marks)
         case Items(entries):
             for entry in entries:
-                yield from _routes(entry, chosen)
+                yield from _walk(entry, known, marks)
         case OneOf(parameter, branches):
-            yield chosen, parameter
+            yield known, parameter
             for branch in branches:
-                yield from _routes(branch.node, {**chosen, parameter.name: branch.label})
+                yield from _walk(branch.node, known | marks(node, branch), marks)
 
 
-def _places(node: Node, known: dict[str, Scalar]) -> Iterator[tuple[Parameter, dict[str, Scalar]]]:
-    match node:
-        case Leaf(parameter):
-            yield parameter, known
-        case Group(children):
-            for _, child in children:
-                yield from _places(child, known)
-        case Items(entries):
-            for entry in entries:
-                yield from _places(entry, known)
-        case OneOf(parameter, branches):
-            yield parameter, known
-            named = all(isinstance(b.node, Group) and ("name", Fixed(b.label)) in b.node.children for b in branches)
-            for branch in branches:
-                marks = {parameter.path: branch.label} if named else dict(_fixed(branch.node, parameter.path))
-                yield from _places(branch.node, known | marks)
+def _label(one: OneOf, branch: Branch) -> dict[str, Any]:
+    """The choice that leads into a branch, by the parameter's name."""
+    return {one.parameter.name: branch.label}
+
+
+def _signs(one: OneOf, branch: Branch) -> dict[str, Any]:
+    """The fixed values by which configs of a branch are known."""
+    path = one.parameter.path
+    named = all(isinstance(b.node, Group) and ("name", Fixed(b.label)) in b.node.children for b in one.branches)
+    return {path: branch.label} if named else dict(_fixed(branch.node, path))
 
 
 def _fixed(node: Node, path: str) -> Iterator[tuple[str, Scalar]]:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from tunetrack.stats.answers import compare_answers
 from tunetrack.stats.comparison import Comparison, Configuration, Difference
-from tunetrack.stats.shares import Interval, difference_interval, images_needed, least_difference, share_interval
+from tunetrack.stats.ranks import rank_correlation
+from tunetrack.stats.shares import (
+    Interval,
+    difference_interval,
+    images_needed,
+    least_difference,
+    share_interval,
+    tied,
+)
 from tunetrack.stats.shrinkage import Shrunk, shrunken
 from tunetrack.stats.values import compare_values
 
@@ -23,6 +31,8 @@ __all__ = [
     "difference_interval",
     "images_needed",
     "least_difference",
+    "rank_correlation",
     "share_interval",
     "shrunken",
+    "tied",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.stats import norm
@@ -17,6 +19,7 @@ __all__ = [
     "images_needed",
     "least_difference",
     "share_interval",
+    "tied",
 ]
 
 
@@ -83,6 +86,37 @@ def difference_interval(right_a: int, n_a: int, right_b: int, n_b: int, level: f
         right_a, n_a, right_b, n_b, method="newcomb", compare="diff", alpha=1.0 - level
     )
     return Interval(float(low), float(high))
+
+
+def tied(shares: Sequence[float], images: Sequence[int], level: float = 0.95) -> tuple[int, ...]:
+    """Places of the accuracies that cannot be told apart from the first one: the interval of the difference holds 0.
+
+    Args:
+        shares: accuracies of one trained model each, the best first; those outside of [0, 1] are passed over.
+        images: on how many images each was measured, at least 1.
+        level: confidence, between 0 and 1.
+
+    Returns:
+        Places in the order of input; the first one itself is left out.
+    """
+    if not shares:
+        return ()
+    right = round(shares[0] * images[0])
+    near, apart = [], set[int]()
+    for place, (value, count) in enumerate(zip(shares[1:], images[1:], strict=True), 1):
+        # The best come first: beyond one that can be told apart, so can all with as many images.
+        if count in apart or not 0.0 <= value <= 1.0:
+            continue
+        interval = _difference(right, images[0], round(value * count), count, level)
+        if interval.low <= 0.0 <= interval.high:
+            near.append(place)
+        else:
+            apart.add(count)
+    return tuple(near)
+
+
+#: Trials share accuracies, since there are only so many images: of 10,000 trials a few hundred are computed.
+_difference = functools.lru_cache(maxsize=20_000)(difference_interval)
 
 
 def least_difference(share: float, images: int, level: float = 0.95) -> float:

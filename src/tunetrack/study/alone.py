@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
-from tunetrack.errors import LedgerError, TunetrackError
+from tunetrack.errors import LedgerError, TunetrackError, masked
+from tunetrack.ledger import leading
 from tunetrack.study.place import Place
 
 __all__ = ["LEAVING_SECONDS", "StudyBusyError", "alone", "is_alone"]
@@ -24,6 +25,8 @@ class StudyBusyError(LedgerError):
 def alone(place: Place, name: str, seconds: float = LEAVING_SECONDS) -> Iterator[None]:
     """One launch at a time works on a study; the system lets go of it when the process dies, however it does.
 
+    In one home, and of a ledger on PostgreSQL anywhere.
+
     Raises:
         StudyBusyError: another process works on this study, and went on for `seconds`.
         TunetrackError: the folder cannot be written.
@@ -32,14 +35,14 @@ def alone(place: Place, name: str, seconds: float = LEAVING_SECONDS) -> Iterator
     try:
         lock.acquire(timeout=seconds)
     except Timeout as error:
-        raise StudyBusyError(
-            f"another process works on the study {name!r} in {place.home}; wait until it is done or stop it, "
-            "or start a study of your own by running the study file without --resume"
-        ) from error
+        raise _busy(name, f"in {place.home}") from error
     except OSError as error:
         raise TunetrackError(f"the folder {place.locks} cannot be written: {error.strerror}") from error
     try:
-        yield
+        with leading(place.ledger, name, seconds) as nobody_else:
+            if not nobody_else:
+                raise _busy(name, f"from elsewhere, by the ledger {masked(place.ledger)}")
+            yield
     finally:
         lock.release()
 
@@ -51,6 +54,13 @@ def is_alone(place: Place, name: str) -> bool:
             return True
     except StudyBusyError:
         return False
+
+
+def _busy(name: str, where: str) -> StudyBusyError:
+    return StudyBusyError(
+        f"another process works on the study {name!r} {where}; wait until it is done or stop it, "
+        "or start a study of your own by running the study file without --resume"
+    )
 
 
 def _lock(place: Place, name: str) -> FileLock:

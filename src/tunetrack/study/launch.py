@@ -130,6 +130,7 @@ def launch(spec: StudySpec, wanted: Launch, views: Views = Views()) -> StudyResu
         store, ledger = _open(spec, wanted, stack)
         wanted.progress.study_opened(ledger.name)
         stop = stack.enter_context(StopSignals(second_raises=not wanted.supervised))
+        ledger.while_away(stop.check)
         stack.enter_context(alone(wanted.place, ledger.name))
         run = _open_run(ledger, wanted, store)
         checkpoints = wanted.place.checkpoints / ledger.name
@@ -184,6 +185,8 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     """The study's run, new or again; what earlier processes left in the spool goes first."""
     if "key" not in ledger.attributes():
         ledger.set_attribute("key", uuid.uuid4().hex)
+    if wanted.artifacts is not None:  # for whoever goes on, should this process die before there is an experiment
+        ledger.set_attribute("artifacts", wanted.artifacts)
     kept = ledger.attributes()
     # As it stands now: a trial that is not finished is run again, and whatever its worker wanted to say of its end is
     # void, even if the trial has ended by the time that the store can be reached.
@@ -195,7 +198,7 @@ def _open_run(ledger: Ledger, wanted: Launch, store: TrackingStore) -> StudyRun:
     run = store.open_study(
         info,
         wanted.experiment or ledger.spec.name,
-        wanted.artifacts or wanted.place.artifacts,
+        kept.get("artifacts") or wanted.place.artifacts,
         kept.get("mlflow_run_id", wanted.run_id),
         kept.get("mlflow_experiment_id"),
     )

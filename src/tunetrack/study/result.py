@@ -14,7 +14,7 @@ from tunetrack.spec.certainty import SHARES
 from tunetrack.spec.confirm import Confirms
 from tunetrack.spec.domains import Scalar
 from tunetrack.spec.winner import Winner
-from tunetrack.stats import Interval, difference_interval, share_interval
+from tunetrack.stats import Interval, share_interval, tied
 from tunetrack.tracking import connect, read_weight_stats
 
 if TYPE_CHECKING:
@@ -296,12 +296,7 @@ class StudyResult:
         if best is None or images is None or self.interval(best) is None:
             return ""
         others = [trial for trial in self.ranked()[1:] if trial.state is TrialState.COMPLETE]
-        first, ties = round((best.value or 0.0) * images), 0
-        for trial in others:  # the best first: beyond one that is told apart, all are
-            interval = difference_interval(first, images, round((trial.value or 0.0) * images), images)
-            if not interval.low <= 0.0 <= interval.high:
-                break
-            ties += 1
+        ties = len(tied([trial.value or 0.0 for trial in (best, *others)], [images] * (len(others) + 1)))
         if not others:
             return ""
         if not ties:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tunetrack import training
+from tunetrack.ledger import worker_label
 from tunetrack.spec import StudySpec, flatten
 from tunetrack.spec.config import DataConfig
 from tunetrack.spec.domains import CategoricalDomain, Scalar
@@ -73,7 +74,7 @@ def shares_validation_images(spec: StudySpec) -> bool:
 
 def worker_name(pid: int | None = None) -> str:
     """A process of this host among those that work on a study, by default this one: ``node7:4711``."""
-    return f"{socket.gethostname().partition('.')[0][:40]}:{os.getpid() if pid is None else pid}"
+    return worker_label(socket.gethostname(), os.getpid() if pid is None else pid)
 
 
 def machine() -> str:

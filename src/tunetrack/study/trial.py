@@ -87,7 +87,7 @@ class TrialResult:
         weights: its state dict as a file's content, also of a pruned trial; None where it has none.
         traceback: of the exception that ended it; empty otherwise.
         findings: what the rules of `weights.health` have found, in the order in which it was found.
-        predictions: its answer to every validation image, also of a pruned trial; None where nobody looked at its end.
+        predictions: its answer to every validation image, also of a pruned trial; None of one without an end.
         model: its layers; None where it cannot be built.
     """
 
@@ -265,10 +265,10 @@ class _Run:
     def _pruned(self, cause: Finding | None = None) -> TrialResult:
         reason = pruned_reason(self._records[-1].epoch, self._fit.config.trainer.epochs, cause)
         outcome = TrialOutcome(TrialState.PRUNED, reason=reason, metrics=self._metrics())
+        with self._watch.interruptible(math.inf):  # the last epoch may have been trained before this process began
+            looked = self._fit.validated or self._fit.evaluate("validation")
         weights = training.weights_to_bytes(self._fit.state_dict())
-        looked = self._fit.validated  # of the last epoch, unless that was trained before this process began
-        predictions = None if looked is None else looked.predictions
-        return TrialResult(outcome, tuple(self._records), None, weights, "", self._judge.findings, predictions)
+        return TrialResult(outcome, tuple(self._records), None, weights, "", self._judge.findings, looked.predictions)
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,17 +100,19 @@ class Worker:
                 self._run(ticket)
                 self.after_trial()
 
-    def take_back(self, cause: str = "", everybody: bool = False) -> None:
+    def take_back(self, cause: str = "", everybody: bool = False, named: Collection[str] = ()) -> None:
         """Has the trials run again whose workers are gone, and ends those that have lost too many.
 
         Args:
             cause: how such a worker ended, where somebody saw it.
             everybody: whether nobody else can be at work, wherever a worker says that it is.
+            named: workers that are known to be gone, as `worker_name` names them. Others of other hosts are gone when
+                a second call, some time after the first one, has not heard of them either.
 
         Raises:
             LedgerError: the search state cannot be read or written.
         """
-        gone = self.ledger.reclaim(cause, other_hosts=everybody)
+        gone = self.ledger.reclaim(cause, everybody, named, wait=False)
         if not gone.failed:
             return
         for record in self.ledger.trials():
@@ -204,7 +206,9 @@ class Worker:
         try:
             yield
         except (InterruptedStudyError, TrackingError) as error:
-            self.ledger.release(ticket)
+            # Where the ledger does not answer, whoever looks at it next gives the trial back.
+            with contextlib.suppress(InterruptedStudyError):
+                self.ledger.release(ticket)
             trial.finish(TrialOutcome(TrialState.KILLED, reason=str(error)))
             raise
 

@@ -95,7 +95,7 @@ def has_artifact(store: TrackingStore, run_id: str, name: str) -> bool:
 
 
 def download(repository: Any, name: str, scratch_root: Path | None = None) -> bytes:
-    """The content of one file of MLflow's artifact repository.
+    """The content of one file of MLflow's artifact repository; `scratch_root` as for `scratch`.
 
     Raises:
         MlflowException, OSError: there is no such file, or the store failed.

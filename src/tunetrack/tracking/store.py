@@ -59,7 +59,12 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
     @property
     def calls(self) -> MlflowCalls:
         """The client, reduced to what is used."""
-        return MlflowCalls(self.client, None if self._place.folder is None else self._place.folder / SCRATCH)
+        return MlflowCalls(self.client, self.scratch)
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where temporary folders are made, for the next start to clear away; None: among the system's."""
+        return None if self._place.folder is None else self._place.folder / SCRATCH
 
     @property
     def is_server(self) -> bool:

@@ -8,6 +8,7 @@ from tunetrack.training.evaluation import Deployable, deployable, evaluate
 from tunetrack.training.fitting import Fit, fit
 from tunetrack.training.hardware import choose_device
 from tunetrack.training.latency import latency_ms
+from tunetrack.training.libraries import libraries
 from tunetrack.training.machine_share import gpu_count, take_share
 from tunetrack.training.memory import release_memory
 from tunetrack.training.models import MODELS, build_model, check_imported, summarise
@@ -31,6 +32,7 @@ __all__ = [
     "fit",
     "gpu_count",
     "latency_ms",
+    "libraries",
     "load_data",
     "release_memory",
     "summarise",

@@ -24,6 +24,8 @@ from tunetrack.study.place import Place
 from tunetrack.study.progress import StudyStart
 from tunetrack.study.tracked import study_info
 
+STUDY = load_study(tiny())
+
 
 def parsed(*arguments: str) -> dict[str, object]:
     @click.command()
@@ -66,8 +68,8 @@ def test_a_password_of_the_environment_stays_out_of_the_command_line(monkeypatch
 
 def test_one_worker_is_this_process(tmp_path: Path) -> None:
     wanted = Launch(Place(tmp_path))
-    assert with_workers(wanted, Workers()) == wanted
-    assert with_workers(wanted, Workers(1, threads=2)) == replace(wanted, threads=2)
+    assert with_workers(wanted, Workers(), STUDY) == wanted
+    assert with_workers(wanted, Workers(1, threads=2), STUDY) == replace(wanted, threads=2)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
     tmp_path: Path, given: dict[str, object], path: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        with_workers(Launch(Place(tmp_path)), Workers(**given))  # type: ignore[arg-type]
+        with_workers(Launch(Place(tmp_path)), Workers(**given), STUDY)  # type: ignore[arg-type]
     assert [problem.path for problem in caught.value.problems] == [path]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from ledger_support import asked, die, elsewhere, heard, say, sql
 from tunetrack.errors import LeaseLostError
-from tunetrack.ledger import Ledger, Reclaimed, leases, open_storage
+from tunetrack.ledger import Ledger, Reclaimed, claims, leases, open_storage, worker_label
 from tunetrack.ledger.workers import is_alive, let_go, new_worker
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.testing import toy_spec
@@ -117,6 +117,38 @@ def test_other_host_is_waited_for_unless_it_is_said_to_be_gone(url: str) -> None
     assert ledger.reclaim(other_hosts=True) == Reclaimed(released=(0,))
 
 
+def test_worker_elsewhere_that_is_known_to_be_gone_is_not_waited_for(url: str) -> None:
+    ledger = Ledger.create(url, toy_spec())
+    with elsewhere(url, KILLED) as worker:
+        assert heard(worker) == "asked"
+        worker.wait(60)
+    (record,) = ledger.workers()
+    assert ledger.reclaim("lost", named=["elsewhere:1", "node7:1"]) == Reclaimed()
+    assert ledger.reclaim("lost", named=[worker_label(record.host, record.pid)]) == Reclaimed(released=(0,))
+    assert ledger.trials()[0].deaths == 1
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_second_look_may_be_another_call(lives: bool, url: str, short_leases: None) -> None:
+    ledger = Ledger.create(url, toy_spec())
+    with elsewhere(url, STEADY if lives else KILLED) as worker:
+        assert heard(worker) == "asked"
+        if not lives:
+            worker.wait(60)
+        sql(url, "UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hours')")
+        began, looks = time.monotonic(), 0
+        while time.monotonic() - began < 2 * leases.RENEW_SECONDS * claims._SECOND_LOOK:
+            looks += 1
+            reclaimed = ledger.reclaim("silence", wait=False)
+            if reclaimed.released:
+                break
+            time.sleep(leases.RENEW_SECONDS / 4)
+        took = time.monotonic() - began
+        assert bool(reclaimed.released) is not lives
+        assert looks > 2
+        assert took >= leases.RENEW_SECONDS * claims._SECOND_LOOK
+
+
 def test_living_process_of_this_host_is_never_robbed_by_the_clock(url: str, short_leases: None) -> None:
     ledger = Ledger.create(url, toy_spec())
     ticket = asked(ledger)
@@ -133,7 +165,7 @@ def test_trial_without_a_claim_as_in_an_old_ledger(url: str, short_leases: None)
     sql(url, "UPDATE trial_user_attributes SET value_json = 'null' WHERE key = 'tunetrack:worker'")
     sql(url, "DELETE FROM trial_heartbeats")
     assert ledger.workers() == ()
-    assert ledger.reclaim() == Reclaimed()
+    assert ledger.reclaim(named=[""]) == Reclaimed()  # a worker that never had a place has no name
     sql(url, "UPDATE trials SET datetime_start = '2020-01-01 00:00:00'")
     assert ledger.reclaim() == Reclaimed(released=(0,))
     with pytest.raises(LeaseLostError):

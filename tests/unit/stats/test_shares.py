@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from tunetrack.stats import difference_interval, images_needed, least_difference, share_interval
+from tunetrack.stats import difference_interval, images_needed, least_difference, share_interval, tied
 
 
 def test_a_share_s_interval_is_wilson_s() -> None:
@@ -85,3 +85,16 @@ def test_the_least_difference_is_just_significant() -> None:
 def test_numbers_out_of_range_are_refused(call, said: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_accuracies_that_cannot_be_told_apart_from_the_best() -> None:
+    shares = [0.95, 0.94, 0.94, 0.90, 0.89, 2.0, 0.85]
+    images = [500, 500, 20, 500, 500, 500, 20]
+    found = tied(shares, images)
+    assert found == (1, 2, 6)  # few images tell little; a share beyond 1 is none
+    for place in range(1, len(shares)):
+        if shares[place] <= 1.0:
+            own = difference_interval(475, 500, round(shares[place] * images[place]), images[place])
+            assert (own.low <= 0.0 <= own.high) == (place in found)
+    assert tied([], []) == ()
+    assert tied([0.5], [10]) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tunetrack import training
 from tunetrack.errors import LedgerError, TrackingError
 from tunetrack.spec import EpochRecord, Objective, TrialConditions, TrialConfig, TrialState, load_config
 from tunetrack.spec.constraints import parse_constraint
+from tunetrack.study import trial as trial_module
 from tunetrack.study.data import KEPT, ResidentSets
 from tunetrack.study.trial import TrialWatch, run_trial
 
@@ -85,6 +87,26 @@ def test_pruning_ends_training_at_once(data: training.ResidentData) -> None:
     assert result.predictions is not None  # the look that the epoch has taken anyway
     right = (result.predictions.labels == result.predictions.predicted).mean()
     assert right == pytest.approx(result.records[-1].validation_accuracy)
+
+
+def test_a_trial_that_is_pruned_again_after_a_crash_leaves_the_same(
+    data: training.ResidentData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last epoch was saved, and its process died before the end was told."""
+    monkeypatch.setattr(trial_module, "CHECKPOINT_SHARE", math.inf)
+    watch = TrialWatch(lambda record, *_: record.epoch == 2, checkpoint=tmp_path / "0.pt")
+    whole = run_trial(config(trainer__epochs=50), OBJECTIVES, data, watch)
+    assert (tmp_path / "0.pt").exists()
+    again = run_trial(config(trainer__epochs=50), OBJECTIVES, data, watch)
+    assert again.outcome.state is TrialState.PRUNED
+    assert [(one.epoch, one.validation_loss) for one in again.records] == [
+        (one.epoch, one.validation_loss) for one in whole.records
+    ]
+    assert again.weights == whole.weights
+    assert again.predictions is not None
+    assert whole.predictions is not None
+    for name, answers in vars(whole.predictions).items():
+        assert (getattr(again.predictions, name) == answers).all()
 
 
 def test_a_model_that_raises_when_it_is_built_fails_its_trial(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.dialects import postgresql
 
 from tracking_support import epoch, study_info
@@ -349,3 +350,23 @@ def test_studies_that_nobody_asks_for_are_forgotten(
         assert list(reader._known) == [row.run_id]
     assert reader.table(wanted).table == before
     check_equal(reader, store)
+
+
+def test_what_is_read_passes_where_the_next_start_clears_it_away(store: TrackingStore, tmp_path: Path) -> None:
+    store.use_spool(tmp_path / "spool")
+    study = busy_study(store, tmp_path / "artifacts")
+    study.log_files({"report.html": b"here"})
+    study.flush()
+    passed: list[Path] = []
+
+    class Watched(LocalArtifactRepository):  # type: ignore[misc]
+        def _download_file(self, remote_file_path: str, local_path: str) -> None:
+            passed.append(Path(local_path))
+            super()._download_file(remote_file_path, local_path)
+
+    reader = StudyReader(store, lambda location: Watched(location))
+    assert store.scratch is not None
+    assert reader.artifact(study.run_id, "report.html") == b"here"
+    assert [path.is_relative_to(store.scratch) for path in passed] == [True]
+    assert not store.scratch.exists()
+    reader.close()

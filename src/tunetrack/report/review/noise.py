@@ -9,7 +9,7 @@ from tunetrack.report.review.reviewed import NotJudged, Reviewed, ReviewedTrial
 from tunetrack.report.review.words import capital, counted, points, share, signed
 from tunetrack.spec.certainty import binomial_error
 from tunetrack.spec.review import ReviewFinding, Severity
-from tunetrack.stats import difference_interval, images_needed, least_difference, share_interval, shrunken
+from tunetrack.stats import images_needed, least_difference, share_interval, shrunken, tied
 
 __all__ = ["noise", "one_seed", "repeats_disagree"]
 
@@ -95,19 +95,10 @@ def _by_share(study: Reviewed) -> list[ReviewedTrial]:
 
 
 def _near(study: Reviewed, trials: list[ReviewedTrial]) -> list[ReviewedTrial]:
-    """The trials whose difference from the best one may be zero at 95 %, by bisection over their order."""
-    images = study.images or 1
-    top = round((study.share(trials[0]) or 0.0) * images)
-
-    def is_near(trial: ReviewedTrial) -> bool:
-        right = round((study.share(trial) or 0.0) * images)
-        return right >= top or difference_interval(top, images, right, images).low <= 0.0
-
-    low, high = 1, len(trials)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if is_near(trials[middle]) else (low, middle)
-    return trials[1:low]
+    """The trials whose difference from the winner may be zero at 95 %, and those that answered more rightly."""
+    images, top = study.images or 1, study.share(trials[0]) or 0.0
+    shares = [min(study.share(trial) or 0.0, top) for trial in trials]  # where a loss decided, some may be better
+    return [trials[place] for place in tied(shares, [images] * len(shares))]
 
 
 def _needed(study: Reviewed, trials: list[ReviewedTrial], near: list[ReviewedTrial]) -> tuple[float, int] | None:

@@ -14,6 +14,7 @@ from tunetrack.report.values import number
 from tunetrack.spec.domains import CategoricalDomain
 from tunetrack.spec.records import TrialState, pruning_rule
 from tunetrack.spec.review import ReviewFinding, Severity
+from tunetrack.stats import rank_correlation
 
 __all__ = ["boundary", "pruning", "startup", "wasted"]
 
@@ -225,12 +226,11 @@ def pruning(study: Reviewed) -> Iterator[ReviewFinding]:
 
 
 def _rank(early: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Spearman's correlation and the upper end of its 95 % interval (Fisher's z, Bonett & Wright 2000)."""
+    """The rank correlation and the upper end of its 95 % interval."""
     if len(early) < 10 or len({one for one, _ in early}) < 3 or len({other for _, other in early}) < 3:
         return None
-    found = float(spearmanr(*zip(*early, strict=True)).statistic)
-    error = math.sqrt((1.0 + found**2 / 2.0) / (len(early) - 3))
-    return found, math.tanh(math.atanh(min(found, 0.9999)) + 1.96 * error)
+    found, interval = rank_correlation([one for one, _ in early], [other for _, other in early])
+    return found, interval.high
 
 
 def _ahead(study: Reviewed, pruned: Sequence[ReviewedTrial], metric: str) -> list[ReviewedTrial]:

@@ -13,6 +13,7 @@ from tunetrack.report.curves import curve_metric
 from tunetrack.report.derived import by_epoch
 from tunetrack.report.values import number, score
 from tunetrack.spec.records import TrialState, pruning_rule
+from tunetrack.stats import rank_correlation
 from tunetrack.tracking.queries import StudyTable, TrialRow
 
 __all__ = ["ControlInfo", "PruningInfo", "RankPoint", "audited_trials", "pruning_info"]
@@ -129,18 +130,10 @@ def _points(pairs: Sequence[tuple[Sequence[float], float]], sign: float) -> tupl
         early, late = [value for value, _ in own], [end for _, end in own]
         if len(own) < _FEWEST or len(set(early)) < 2 or len(set(late)) < 2:
             continue
-        correlation = sign * float(stats.spearmanr(early, late).statistic)
-        found.append(RankPoint(epoch, correlation, *_interval(correlation, len(own)), len(own)))
+        # An order that is turned round agrees as much, the other way.
+        correlation, sure = rank_correlation([sign * value for value in early], late, _LEVEL)
+        found.append(RankPoint(epoch, correlation, sure.low, sure.high, len(own)))
     return tuple(found)
-
-
-def _interval(correlation: float, count: int) -> tuple[float, float]:
-    """Of a rank correlation: Fisher's z with the variance of Bonett & Wright 2000, Psychometrika 65, equation 3."""
-    if abs(correlation) >= 1.0:
-        return correlation, correlation
-    middle, error = math.atanh(correlation), math.sqrt((1 + correlation**2 / 2) / (count - 3))
-    reach = float(stats.norm.ppf((1 + _LEVEL) / 2)) * error
-    return math.tanh(middle - reach), math.tanh(middle + reach)
 
 
 def _control(table: StudyTable, pruned: int) -> ControlInfo | None:

@@ -149,7 +149,7 @@ class Crew:
         number = self._busy.pop(handle.index, None)
         if not how:
             return
-        self._lead.take_back(how)
+        self._lead.take_back(how, named=(handle.name,))
         if number is not None:
             self._show_lost(number, how)
         self._deaths += 1
@@ -211,11 +211,13 @@ class Crew:
         for handle in self._handles:
             handle.kill()
         lost = {self._busy.get(handle.index) for handle in self._handles}
+        killed = {handle.name for handle in self._handles}
         deadline = time.monotonic() + KILL_SECONDS
         while self._handles and time.monotonic() < deadline:
             time.sleep(TICK_SECONDS / 10)
             self._gone()
-        self._lead.take_back("killed, since it did not leave in time")
+        killed -= {handle.name for handle in self._handles}
+        self._lead.take_back("killed, since it did not leave in time", named=killed)
         for record in self._lead.ledger.trials():
             if record.number in lost and record.state is TrialState.KILLED:
                 write_end(self._lead.run, self._lead.ledger, record)

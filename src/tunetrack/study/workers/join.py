@@ -55,6 +55,7 @@ def join(job: WorkerJob, tell: Tell, stop: StopSignals, index: int = 0) -> None:
         TrackingError: the tracking address cannot be used, or the disk has stayed full.
     """
     ledger = Ledger.load(job.ledger, job.name)
+    ledger.while_away(stop.check)
     spec = ledger.spec if job.data_dir is None else load_study(ledger.spec.document, {"data.dir": job.data_dir})
     training.take_share(spec.first_config().trainer, job.threads, job.gpus, index)
     progress = _Told(tell)

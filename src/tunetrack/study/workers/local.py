@@ -33,9 +33,6 @@ from tunetrack.study.workers.launcher import INTERRUPTED, Event, WorkerHandle, e
 
 __all__ = ["LocalLauncher", "keep_log"]
 
-#: Loaded once, before the first worker is forked: this module, and with it torch, MLflow, Optuna and Hyperopt; and what
-#: the first trial of a process would load, for seconds.
-PRELOADED = ("torch._dynamo", "numba", "sklearn.datasets", __name__, "tunetrack.study.workers.forked")
 #: Time for a worker to end itself once it was told to, or once whoever started it is gone; then it ends at once.
 EXIT_SECONDS = 9.0
 #: Time for a process that was killed to be gone.
@@ -49,12 +46,14 @@ class LocalLauncher:
 
     Args:
         logs: folder of what workers print: ``STUDY/worker-0.log`` and so on below it.
+        libraries: modules that are loaded once, before the first worker is forked, beside those of any study.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, libraries: Sequence[str] = ()) -> None:
         self._logs = logs
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
+        # With this module come torch, MLflow, Optuna and Hyperopt.
+        self._context.set_forkserver_preload([__name__, *libraries, "tunetrack.study.workers.forked"])
         # Nothing public tells, and none of ours must be left behind in a process that goes on.
         self._owns_server = forkserver._forkserver._forkserver_pid is None  # type: ignore[attr-defined]
         forkserver.ensure_running()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tunetrack.tracking.lookups import download
@@ -23,8 +23,8 @@ def stored_names(repository: Any) -> tuple[str, ...]:
     return tuple(sorted(names)[:_MOST])
 
 
-def read_file(repository: Any, name: str) -> bytes | None:
-    """The content of one file; None where there is none of this name."""
+def read_file(repository: Any, name: str, scratch_root: Path | None = None) -> bytes | None:
+    """The content of one file; None where there is none of this name. `scratch_root` as for `download`."""
     path = PurePosixPath(name)
     parts = path.parts
     if not parts or path.is_absolute() or ".." in parts or any(mark in name for mark in "\\\0%") or str(path) != name:
@@ -32,4 +32,4 @@ def read_file(repository: Any, name: str) -> bytes | None:
     parent = None if len(parts) == 1 else str(path.parent)
     if not any(file.path == name and not file.is_dir for file in repository.list_artifacts(parent)):
         return None
-    return download(repository, name)
+    return download(repository, name, scratch_root)

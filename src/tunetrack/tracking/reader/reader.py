@@ -191,7 +191,7 @@ class StudyReader:
         """
         with translated(f"read {name!r} of run {run_id}", self._store.uri):
             location = self._source.artifact_location(run_id)
-            return None if location is None else read_file(self._repository(location), name)
+            return None if location is None else read_file(self._repository(location), name, self._store.scratch)
 
     def close(self) -> None:
         """Let go of connections; the store stays open."""
