@@ -68,6 +68,9 @@ _ATTRIBUTE = (
     .where(USER_ATTRIBUTES.c.trial_id == bindparam("wanted"), USER_ATTRIBUTES.c.key == bindparam("name"))
     .values(value_json=bindparam("text"))
 )
+_OLD_SYSTEM_ATTRIBUTE = sqlalchemy.delete(SYSTEM_ATTRIBUTES).where(
+    SYSTEM_ATTRIBUTES.c.trial_id == bindparam("wanted"), SYSTEM_ATTRIBUTES.c.key == bindparam("name")
+)
 _BEAT = (
     sqlalchemy.update(_BEATS)
     .where(_BEATS.c.trial_id == bindparam("wanted"))
@@ -76,6 +79,7 @@ _BEAT = (
 _FIRST_BEAT = sqlalchemy.insert(_BEATS).values(heartbeat=sqlalchemy.func.current_timestamp())
 _NEW_TRIAL, _NEW_PARAM, _NEW_VALUE = sqlalchemy.insert(TRIALS), sqlalchemy.insert(PARAMS), sqlalchemy.insert(VALUES)
 _NEW_REPORT, _NEW_ATTRIBUTE = sqlalchemy.insert(REPORTS), sqlalchemy.insert(USER_ATTRIBUTES)
+_NEW_SYSTEM_ATTRIBUTE = sqlalchemy.insert(SYSTEM_ATTRIBUTES)
 
 
 def lost(number: int) -> LeaseLostError:
@@ -223,10 +227,9 @@ class _DatabaseChange(Change):
             self._connection.execute(_NEW_ATTRIBUTE, {"trial_id": self._trial_id, "key": key, "value_json": text})
 
     def system_attribute(self, key: str, value: Any) -> None:
-        same = (SYSTEM_ATTRIBUTES.c.trial_id == self._trial_id, SYSTEM_ATTRIBUTES.c.key == key)
-        self._connection.execute(sqlalchemy.delete(SYSTEM_ATTRIBUTES).where(*same))
+        self._connection.execute(_OLD_SYSTEM_ATTRIBUTE, {"wanted": self._trial_id, "name": key})
         row = {"trial_id": self._trial_id, "key": key, "value_json": json.dumps(value)}
-        self._connection.execute(sqlalchemy.insert(SYSTEM_ATTRIBUTES).values(row))
+        self._connection.execute(_NEW_SYSTEM_ATTRIBUTE, row)
 
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
         rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -37,7 +37,19 @@ _WANTED = {
     USER_ATTRIBUTES: ("key", "value_json"),
     SYSTEM_ATTRIBUTES: ("key", "value_json"),
 }
-#: What belongs to trials, by table: made once, since making a statement costs more than executing it.
+# Statements are made once, since making one costs more than executing it.
+_TRIAL = sqlalchemy.select(
+    TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, TRIALS.c.datetime_start, TRIALS.c.datetime_complete
+).order_by(TRIALS.c.trial_id)
+_ONE = _TRIAL.where(TRIALS.c.trial_id == sqlalchemy.bindparam("wanted"))
+_OF_STUDY = _TRIAL.where(
+    TRIALS.c.study_id == sqlalchemy.bindparam("study"),
+    sqlalchemy.or_(
+        TRIALS.c.trial_id > sqlalchemy.bindparam("above"),
+        TRIALS.c.trial_id.in_(sqlalchemy.bindparam("below", expanding=True)),
+    ),
+)
+#: What belongs to trials, by table.
 _OF_ALL = {
     table: sqlalchemy.select(table.c.trial_id, *(table.c[name] for name in names)).order_by(*table.primary_key)
     for table, names in _WANTED.items()
@@ -57,7 +69,7 @@ class TrialRows(RDBStorage):
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """One trial as it stands now."""
         with self.engine.connect() as connection:
-            found = _trials(connection, TRIALS.c.trial_id == trial_id)
+            found = _trials(connection, _ONE, {"wanted": trial_id})
         if not found:
             raise KeyError(f"there is no trial with id {trial_id}")
         return found[0]
@@ -69,15 +81,13 @@ class TrialRows(RDBStorage):
         included_trial_ids: set[int],
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        wanted = TRIALS.c.study_id == study_id
+        wanted = _OF_STUDY
         if states is not None:
-            wanted &= TRIALS.c.state.in_([state for state in TrialState if state in states])
-        if trial_id_greater_than > -1:
-            newer = TRIALS.c.trial_id > trial_id_greater_than
-            older = [trial_id for trial_id in included_trial_ids if trial_id <= trial_id_greater_than]
-            wanted &= sqlalchemy.or_(newer, TRIALS.c.trial_id.in_(older)) if older else newer
+            wanted = wanted.where(TRIALS.c.state.in_([state for state in TrialState if state in states]))
+        below = [trial_id for trial_id in included_trial_ids if trial_id <= trial_id_greater_than]
+        given = {"study": study_id, "above": trial_id_greater_than, "below": below}
         with self.engine.connect() as connection:
-            found = _trials(connection, wanted)
+            found = _trials(connection, wanted, given)
             if not found:  # of no study, or of one without news
                 known = sqlalchemy.select(models.StudyModel.study_id).where(models.StudyModel.study_id == study_id)
                 if connection.execute(known).first() is None:
@@ -116,28 +126,23 @@ class KeptTrials(_CachedStorage):
         return copy.deepcopy(found) if deepcopy else found
 
 
-def _trials(connection: sqlalchemy.Connection, wanted: sqlalchemy.ColumnElement[bool]) -> list[FrozenTrial]:
-    """The trials that fulfil a condition, in the order of their ids.
+def _trials(
+    connection: sqlalchemy.Connection, wanted: sqlalchemy.Select[Any], given: Mapping[str, Any]
+) -> list[FrozenTrial]:
+    """The trials that a statement finds, in the order of their ids.
 
     The rows of the trials are read first: what belongs to one that has ended is complete by then.
     """
-    columns = (
-        TRIALS.c.trial_id,
-        TRIALS.c.number,
-        TRIALS.c.state,
-        TRIALS.c.datetime_start,
-        TRIALS.c.datetime_complete,
-    )
-    rows = connection.execute(sqlalchemy.select(*columns).where(wanted).order_by(TRIALS.c.trial_id)).all()
+    rows = connection.execute(wanted, given).all()
     if not rows:
         return []
     ids = [row[0] for row in rows]
     # A study that is opened again has thousands of trials: then the rows of the whole database are gone through once.
-    some, given = (_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL, {})
+    some, those = (_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL, {})
 
     def children(table: Any) -> dict[int, list[Any]]:
         found: dict[int, list[Any]] = {trial_id: [] for trial_id in ids}
-        for trial_id, *rest in connection.execute(some[table], given):
+        for trial_id, *rest in connection.execute(some[table], those):
             if trial_id in found:
                 found[trial_id].append(rest)
         return found

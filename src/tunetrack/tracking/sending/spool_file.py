@@ -78,6 +78,7 @@ class SpoolFile:
         self.size = 0
         self.next = Mark()
         self.damaged = 0
+        self._knows_its_files = False
 
     @classmethod
     def create(cls, folder: Path) -> SpoolFile:
@@ -186,8 +187,11 @@ class SpoolFile:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-            for inner in {folder, *(path for path in folder.rglob("*") if path.is_dir()), self._files, self._folder}:
+            for inner in {folder, *(path for path in folder.rglob("*") if path.is_dir()), self._files}:
                 _sync_folder(inner)
+            if not self._knows_its_files:
+                _sync_folder(self._folder)
+                self._knows_its_files = True
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
