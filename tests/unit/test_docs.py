@@ -162,6 +162,9 @@ def test_what_the_page_on_scaling_says_was_measured() -> None:
     ratio, alone = workers["throughput"]["trials_an_hour"]["ratio"], workers["bare"]["ratio"]
     assert f"{ratio['median']} times ({ratio['min']} to {ratio['max']}) the trials an hour of one" in text
     assert f"{alone['median']} times ({alone['min']} to {alone['max']}) the epochs of one" in text
+    whole = workers["throughput"]["trials_an_hour_as_a_whole"]["ratio"]
+    assert f"it is {whole['median']} times ({whole['min']} to {whole['max']})" in text
+    assert f"the second one adds {workers['memory_mib']['second_adds']:.0f} MiB" in text
     for row in scaling["workers"][:3]:
         spent = row["processor_ms_a_trial"]
         share = f"{100 * row['share_of_ideal']:.2f} %"
