@@ -161,6 +161,7 @@ def test_what_the_page_on_scaling_says_was_measured() -> None:
     workers, scaling, text = result_of("workers"), result_of("scaling"), words_of("docs/scaling.md")
     ratio, alone = workers["throughput"]["trials_an_hour"]["ratio"], workers["bare"]["ratio"]
     assert f"{ratio['median']} times ({ratio['min']} to {ratio['max']}) the trials an hour of one" in text
+    assert f"| {ratio['median']} times ({ratio['min']} to {ratio['max']} in 5 rounds) |" in words_of("README.md")
     assert f"{alone['median']} times ({alone['min']} to {alone['max']}) the epochs of one" in text
     whole = workers["throughput"]["trials_an_hour_as_a_whole"]["ratio"]
     assert f"it is {whole['median']} times ({whole['min']} to {whole['max']})" in text
