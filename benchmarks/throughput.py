@@ -7,6 +7,10 @@ A trial has 10 epochs of 7 metrics, its parameters, tags and ending; one worker,
 "sustained" counts everything until the last number is in MLflow. "paced" waits after each trial, uncounted, until the
 background thread is idle, as it is where trials take seconds: that is the worker's critical path, by part. Each arm is
 a process of its own, in turn.
+
+`--beside FOLDER` compares with the code of another checkout instead: the arms of both in turn, `--rounds` times, which
+says more than two runs on a machine whose speed changes. The result goes to
+`benchmarks/results/throughput_beside.json`.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from _machine import describe_machine, today
+from _numbers import spread
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent
@@ -82,8 +87,8 @@ def around(ends: list[float], trials: int) -> float | None:
     return round(1000 * (marks[trials] - marks[trials - size]) / size, 2) if len(ends) >= trials else None
 
 
-def measured(name: str, trials: int, template: Path) -> dict[str, Any]:
-    """One arm in a fresh process."""
+def measured(name: str, trials: int, template: Path, root: Path = ROOT) -> dict[str, Any]:
+    """One arm in a fresh process, by the code of a checkout."""
     function, options, _, _ = ARMS[name]
     script = (
         "import json, sys; from pathlib import Path; import _throughput_arms as arms; "
@@ -91,7 +96,7 @@ def measured(name: str, trials: int, template: Path) -> dict[str, Any]:
         "print(json.dumps(arms.run_in(getattr(arms, arm), trials, Path(template), **options)))"
     )
     arguments = json.dumps([function, trials, str(template), options])
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{FOLDER}", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root / 'benchmarks'}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -116,6 +121,34 @@ def _rounded(value: Any) -> Any:
     return {key: round(one, 2) for key, one in value.items()} if isinstance(value, dict) else round(value, 2)
 
 
+def own_ms(found: dict[str, Any]) -> float:
+    """Of the worker's critical path, without the sampler's own time and without waiting."""
+    return sum(ms for part, ms in found["ms_by_part"].items() if part not in ("sampler", "waiting"))
+
+
+def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Path) -> dict[str, Any]:
+    """By arm, what a trial takes with this code as a share of what it takes with that of another checkout."""
+    found: dict[str, Any] = {}
+    for name in arms:
+        pairs = [[measured(name, trials, template, root) for root in (other, ROOT)] for _ in range(rounds)]
+        found[name] = {
+            "trials": trials,
+            "rounds": rounds,
+            "share_of_own_ms": spread([own_ms(here) / own_ms(there) for there, here in pairs], 3),
+            "share_of_ms_a_trial": spread([here["ms_a_trial"] / there["ms_a_trial"] for there, here in pairs], 3),
+            "own_ms": spread([own_ms(here) for _, here in pairs]),
+            "own_ms_of_the_other": spread([own_ms(there) for there, _ in pairs]),
+        }
+        print(f"{name}: {json.dumps(found[name])}", flush=True)
+    return found
+
+
+def commit_of(folder: Path) -> str:
+    """The short name of a checkout's commit."""
+    command = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> None:
     """Measures and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,11 +156,21 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help="so many at the most")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"some of: {', '.join(ARMS)}")
     parser.add_argument("--output", type=Path, default=FOLDER / "results" / "throughput.json")
+    parser.add_argument("--beside", type=Path, help="another checkout, whose code is compared with this one's")
+    parser.add_argument("--rounds", type=int, default=5, help="with --beside")
     options = parser.parse_args()
     found: dict[str, Any] = {}
+    about = {"date": today(), "machine": describe_machine()}
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "mlflow.db"
         importlib.import_module("tunetrack.tracking").connect(f"sqlite:///{template}").close()
+        if options.beside is not None:
+            other = options.beside.resolve()
+            shares = beside(other, options.arms, options.rounds, options.trials or 300, template)
+            result = {"what": "this code beside that of another commit", "commit": commit_of(ROOT), **about}
+            result |= {"other_commit": commit_of(other), "arms": shares}
+            (FOLDER / "results" / "throughput_beside.json").write_text(json.dumps(result, indent=2) + "\n")
+            return
         for name in options.arms:
             most = ARMS[name][3 if options.full else 2]
             found[name] = measured(name, min(most, options.trials or most), template)
@@ -135,8 +178,7 @@ def main() -> None:
             print(f"{name}: {json.dumps(short)}", flush=True)
     result = {
         "what": "trials that train nothing, one worker, ledger and MLflow on local sqlite",
-        "date": today(),
-        "machine": describe_machine(),
+        **about,
         "versions": {name: importlib.import_module(name).__version__ for name in ("mlflow", "optuna", "ray")},
         "arms": found,
     }

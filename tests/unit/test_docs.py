@@ -149,6 +149,9 @@ def test_what_a_trial_that_trains_nothing_takes_is_as_measured() -> None:
             assert rate(f"sustained/{prefix}{name}") > 15
     for arm in ("optuna_sqlite", *others):
         assert f"| {arms[arm]['trials']} | {arms[arm]['ms_a_trial']} |" in page
+    since = result_of("throughput_beside")["arms"]["paced/tpe"]
+    assert f"{in_rounds(since['share_of_ms_a_trial'])} of the time with the sampler's" in page
+    assert f"its own part {in_rounds(since['share_of_own_ms'])}" in page
     both = result_of("throughput_10000")["arms"]
     long, short = both["sustained/random"], both["sustained/random, 500 trials"]
     assert f"{long['trials_per_second_all_sent']} trials a second" in page
