@@ -34,6 +34,7 @@ __all__ = [
     "predictions_table",
     "read_predictions",
     "scratch",
+    "texts_among",
     "to_yaml",
     "trial_files",
     "written",
@@ -44,6 +45,9 @@ _changing_roots = threading.Lock()
 
 # The C dumper is ten times as fast; PyYAML may have been built without it.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+#: A larger text is a file.
+_TEXT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,8 @@ class TrialArtifacts:
 
 
 def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtifacts) -> dict[str, bytes]:
-    """All files of one trial, content by relative path; those of weight statistics where its epochs have any."""
+    """All files of one trial but its config, by relative path; those of weight statistics where its epochs have any."""
     files = dict(artifacts.files)
-    if artifacts.config is not None:
-        files[File.CONFIG] = to_yaml(artifacts.config).encode()
     if artifacts.model is not None:
         files[File.MODEL] = model_text(artifacts.model).encode()
     if artifacts.weights is not None:
@@ -93,6 +95,16 @@ def trial_files(title: str, epochs: Sequence[EpochRecord], artifacts: TrialArtif
         files[File.WEIGHT_DEPTH] = depth_figure(title, stats)
         files[File.WEIGHT_LAYERS] = layers_figure(title, stats)
     return files
+
+
+def texts_among(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Those of some files that are UTF-8 and not large, content by relative path."""
+    texts: dict[str, str] = {}
+    for path, content in files.items():
+        if len(content) <= _TEXT_BYTES:
+            with contextlib.suppress(UnicodeDecodeError):
+                texts[path] = content.decode()
+    return texts
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:

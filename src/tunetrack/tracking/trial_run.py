@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tunetrack.spec.records import EpochRecord, TrialConditions, TrialOutcome, TrialState
 from tunetrack.spec.weight_records import Finding
-from tunetrack.tracking.artifacts import TrialArtifacts, trial_files
-from tunetrack.tracking.commands import Decision, End, Files, Group, Log, Point, RunRef
-from tunetrack.tracking.names import HEALTHY, RUN_STATUS, Tag
+from tunetrack.tracking.artifacts import TrialArtifacts, texts_among, trial_files
+from tunetrack.tracking.commands import Decision, End, Files, Group, Log, Point, RunRef, Texts
+from tunetrack.tracking.names import HEALTHY, RUN_STATUS, File, Tag
 from tunetrack.tracking.sending.writer import BackgroundWriter
 from tunetrack.tracking.study_info import StudyInfo
 
@@ -31,10 +31,12 @@ class Ending:
         on_disk: whether all of it is on the disk itself, and not in memory, or nowhere, because that is full.
     """
 
-    def __init__(self, writer: BackgroundWriter, number: int, log: Log, end: End, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, writer: BackgroundWriter, number: int, parts: Sequence[Log | Texts], end: End, files: Mapping[str, bytes]
+    ) -> None:
         self._writer = writer
         self._number = number
-        self._log, self._end = log, end
+        self._parts, self._end = parts, end
         self._files = files
         self._group, self._decided = "", True
         self._whole = self.on_disk = False
@@ -51,10 +53,10 @@ class Ending:
         with self._writer.on_callers_account():
             self._decide(False)
             self._group, self._decided = uuid.uuid4().hex, False
-            parts: list[Log | Files | End] = [self._log]
+            parts: list[Log | Texts | Files | End] = [*self._parts]
             folder = self._writer.put(self._files) if self._files else None
             if folder is not None:
-                parts.append(Files(self._log.run, folder))
+                parts.append(Files(self._end.run, folder))
             self._whole = folder is not None or not self._files
             group = Group(self._group, self._number, self._end.at, (*parts, self._end))
             self.on_disk = self._writer.submit(group, durable=True) and self._whole
@@ -193,8 +195,14 @@ class TrialRun:
             if outcome.state is not TrialState.COMPLETE:
                 title += f"  ({outcome.state.value})"
             files = trial_files(title, self._epochs, leaves)
+            texts = texts_among(files)
+            documents = {} if leaves.config is None else {File.CONFIG: dict(leaves.config)}
+            parts: list[Log | Texts] = [log]
+            if texts or documents:
+                parts.append(Texts(self._run, texts, documents))
+            rest = {path: content for path, content in files.items() if path not in texts}
             self._forget(self)
-        return Ending(self._writer, self.number, log, End(self._run, RUN_STATUS[outcome.state], end), files)
+        return Ending(self._writer, self.number, parts, End(self._run, RUN_STATUS[outcome.state], end), rest)
 
     def _held_points(self) -> tuple[Point, ...]:
         # Under the epoch's own time: a trial that goes on from a checkpoint gives the same points again, and MLflow

@@ -17,7 +17,8 @@ from mlflow.exceptions import MlflowException
 
 from tunetrack.errors import TrackingError
 from tunetrack.spec.records import TrialState
-from tunetrack.tracking.commands import End, Files, Group, Inputs, Log, OpenTrial, Reopen, RunRef, View, Work
+from tunetrack.tracking.artifacts import to_yaml
+from tunetrack.tracking.commands import End, Files, Group, Inputs, Log, OpenTrial, Reopen, RunRef, Texts, View, Work
 from tunetrack.tracking.datasets import dataset_inputs
 from tunetrack.tracking.mlflow_calls import MlflowCalls
 from tunetrack.tracking.names import RunStatus, Tag
@@ -67,6 +68,11 @@ class Performer:
         match command:
             case Log():
                 calls.write(run_id, Log.joined([log for log in step if isinstance(log, Log)]))
+            case Texts():
+                made = {path: to_yaml(document) for path, document in command.documents.items()}
+                files = {path: text.encode() for path, text in {**made, **command.texts}.items()}
+                with source.written(files) as folder:
+                    calls.write_folder(run_id, folder)
             case Files():
                 with source.folder(command.folder) as folder:
                     if folder is not None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from tunetrack.tracking.artifacts import written
 from tunetrack.tracking.commands import Command, Decision, Files, Group, Work, encode
 from tunetrack.tracking.sending.spool_file import Mark, SpoolFile
 
@@ -47,6 +48,20 @@ class Source(ABC):
     def folder(self, name: str) -> AbstractContextManager[Path | None]:
         """The folder of a `Files` command; None where it was removed, because its files have been stored."""
         return nullcontext(None if self._file is None else self._file.folder_of(name))
+
+    @contextlib.contextmanager
+    def written(self, files: Mapping[str, bytes]) -> Iterator[Path]:
+        """A folder that holds these files inside the ``with`` block; a spool that is adopted takes it along.
+
+        Args:
+            files: content by relative path.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(written(files, None if self._file is None else self._file.scratch))
+            except OSError:  # the spool's disk is full; another one may not be
+                folder = stack.enter_context(written(files))
+            yield Path(folder)
 
     def _executable(self, commands: Iterable[tuple[Command, Mark]]) -> Iterator[Work | Group]:
         for command, start in commands:

@@ -7,11 +7,10 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tunetrack.tracking.artifacts import written
 from tunetrack.tracking.commands import Command, Files, Group, Work, decode, encode
 from tunetrack.tracking.failures import describe
 from tunetrack.tracking.sending.overflow import Overflow, WriterLimits
@@ -126,14 +125,9 @@ class Spool(Source):
             if file is not None and not self._held and file.next.offset == file.size > self._limits.file_bytes:
                 file.clear()
 
-    @contextmanager
-    def _written(self, name: str) -> Iterator[Path]:
-        with written(self._memory.files[name]) as folder:
-            yield Path(folder)
-
     def folder(self, name: str) -> AbstractContextManager[Path | None]:
         """The folder of a `Files` command, written from memory where it is kept there."""
-        return self._written(name) if name in self._memory.files else super().folder(name)
+        return self.written(self._memory.files[name]) if name in self._memory.files else super().folder(name)
 
     def settle(self) -> bool:
         """Bring to the disk what is in memory; whether nothing is left there."""

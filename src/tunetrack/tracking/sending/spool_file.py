@@ -176,6 +176,11 @@ class SpoolFile:
         self.size, self.next = 0, Mark()
         self.commit(self.next)
 
+    @property
+    def scratch(self) -> Path:
+        """For temporary folders, which are removed with the spool if not before."""
+        return self._files / "scratch"
+
     def put(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write files to the disk itself, content by relative path, into a folder called `name`."""
         folder = self._files / name
