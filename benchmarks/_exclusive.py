@@ -30,9 +30,11 @@ class Parts:
     def count(self, owner: type, names: tuple[str, ...], part: str) -> None:
         """From now on, these functions of a class count as a part."""
         for name in names:
-            setattr(owner, name, self._counted(getattr(owner, name), part))
+            setattr(owner, name, self.counted(getattr(owner, name), part))
 
-    def _counted(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+    def counted(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        """The function, counted as a part."""
+
         @functools.wraps(function)
         def counted(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != self._thread:

@@ -86,11 +86,11 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
     )
 
     def train(config: Any, objectives: Any, data: Any, watch: Any) -> TrialResult:
-        params = trial_params(config)
+        params, epoch_ended = trial_params(config), parts.counted(watch.epoch, "loop")
         done = []
         for epoch, found in enumerate(metrics(float(params["optimizer.lr"]), int(params["model.num_layers"])), 1):
             done.append(EpochRecord(epoch, *found.values()))
-            watch.epoch(done[-1], found["validation/accuracy"], False)
+            epoch_ended(done[-1], found["validation/accuracy"], False)
         value = done[-1].validation_accuracy
         outcome = TrialOutcome(
             TrialState.COMPLETE,
@@ -115,7 +115,7 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
     with connect(f"sqlite:///{home / 'mlflow.db'}") as store, StopSignals() as stop:
         ledger = Ledger.create(f"sqlite:///{home / 'ledger.db'}", spec)
         run = store.open_study(study_info(spec, ledger.name, ledger.name), spec.name, home / "artifacts")
-        worker = Worker(spec, ledger, run, ResidentSets(), Progress(), stop, train)
+        worker = Worker(spec, ledger, run, ResidentSets(), Progress(), stop, parts.counted(train, "objective"))
         worker.sets.get(spec.first_config())
 
         def ended() -> None:

@@ -88,7 +88,7 @@ def around(ends: list[float], trials: int) -> float | None:
 
 
 def measured(name: str, trials: int, template: Path, root: Path = ROOT) -> dict[str, Any]:
-    """One arm in a fresh process, by the code of a checkout."""
+    """One arm in a fresh process, by the package of a checkout and these programs."""
     function, options, _, _ = ARMS[name]
     script = (
         "import json, sys; from pathlib import Path; import _throughput_arms as arms; "
@@ -96,7 +96,7 @@ def measured(name: str, trials: int, template: Path, root: Path = ROOT) -> dict[
         "print(json.dumps(arms.run_in(getattr(arms, arm), trials, Path(template), **options)))"
     )
     arguments = json.dumps([function, trials, str(template), options])
-    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root / 'benchmarks'}", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{FOLDER}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -122,8 +122,8 @@ def _rounded(value: Any) -> Any:
 
 
 def own_ms(found: dict[str, Any]) -> float:
-    """Of the worker's critical path, without the sampler's own time and without waiting."""
-    return sum(ms for part, ms in found["ms_by_part"].items() if part not in ("sampler", "waiting"))
+    """Of the worker's critical path, without the sampler's own time, the objective's, and waiting."""
+    return sum(found["ms_by_part"][part] for part in ("ledger", "loop", "tracking"))
 
 
 def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Path) -> dict[str, Any]:

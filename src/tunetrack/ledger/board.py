@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy
@@ -31,14 +32,13 @@ def _with(key: Any) -> Any:
     return TRIALS.outerjoin(USER_ATTRIBUTES, own)
 
 
-_NEWS = (
-    sqlalchemy.select(TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, USER_ATTRIBUTES.c.value_json)
-    .select_from(_with(OUTCOME))
-    .where(
-        TRIALS.c.study_id == bindparam("study"),
-        sqlalchemy.or_(TRIALS.c.trial_id > bindparam("last"), TRIALS.c.trial_id.in_(bindparam("open", expanding=True))),
-    )
-    .order_by(TRIALS.c.trial_id)
+_STATES = sqlalchemy.select(
+    TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, USER_ATTRIBUTES.c.value_json
+).select_from(_with(OUTCOME))
+# A union, since one condition with an OR would have databases go through all trials of the study.
+_NEWS = sqlalchemy.union_all(
+    _STATES.where(TRIALS.c.study_id == bindparam("study"), TRIALS.c.trial_id > bindparam("last")),
+    _STATES.where(TRIALS.c.trial_id.in_(bindparam("open", expanding=True))),
 )
 _OPEN = (
     sqlalchemy.select(
@@ -169,7 +169,7 @@ class Board:
             return [(trial._trial_id, trial.number, trial.state, _outcome_of(trial)) for trial in trials]
         given = {"study": self._study_id, "last": self._last_id, "open": list(self._unfinished)}
         with self._backend.engine.connect() as connection:
-            found = connection.execute(_NEWS, given)
+            found = sorted(connection.execute(_NEWS, given), key=itemgetter(0))
             return [(row[0], row[1], row[2], {} if row[3] is None else json.loads(row[3])) for row in found]
 
 

@@ -81,14 +81,19 @@ class StudyBook:
                 return "every combination of the search space has been tried"
         return ""
 
-    def find_duplicate(self, config_key: str, below: int | None = None) -> TrialRecord | None:
+    def find_duplicate(self, config_key: str, below: int | None = None, look: bool = True) -> TrialRecord | None:
         """The first completed trial that was told with this key, before trial number `below`; None: there is none.
+
+        Args:
+            config_key: the key.
+            below: a trial number; None: any trial.
+            look: whether the storage is looked at. Whoever has just asked for a `twin` need not.
 
         Raises:
             LedgerError: the storage cannot be read.
         """
         with self._working():
-            trial = self._claims.completed_with(config_key)
+            trial = self._claims.completed_with(config_key, look)
             return None if trial is None or (below is not None and trial.number >= below) else self._history.of(trial)
 
     def workers(self) -> tuple[WorkerRecord, ...]:

@@ -181,11 +181,19 @@ class Claims:
             own = ("" if trial.proposed else key) if trial.attribute is None else trial.attribute
             if own == key and not trial.state.is_finished():
                 return trial.state
+            if own == key:
+                self._board.look()  # it has ended since, and `completed_with` shall know of it
         return None
 
-    def completed_with(self, key: str) -> FrozenTrial | None:
-        """The first trial that was trained to the end and told with this key; None: there is none."""
-        self._board.look()
+    def completed_with(self, key: str, look: bool = True) -> FrozenTrial | None:
+        """The first trial that was trained to the end and told with this key; None: there is none.
+
+        Args:
+            key: the key.
+            look: else it had ended when the trials were looked at last.
+        """
+        if look:
+            self._board.look()
         found = self._board.told_with(key)
         return self._storage.get_trial(found[0]) if found else None
 
@@ -227,8 +235,9 @@ class Claims:
             gone: what is known of workers of other hosts.
         """
         lost, silent = [], []
-        now, heard = self._leases.heartbeats(self._study_id)
-        for trial, alive in self._doubtful():
+        running = [trial_id for _, trial_id in self._board.look().running]
+        now, heard = self._leases.heartbeats(running)
+        for trial, alive in self._doubtful(running):
             last = heard.get(trial._trial_id)
             if alive is False or gone.other_hosts or label_of(trial.user_attrs.get(WORKER)) in gone.named:
                 lost.append(trial)
@@ -237,7 +246,7 @@ class Claims:
         self._silent = {one.trial._trial_id: one for one in silent}
         if silent and gone.wait:
             time.sleep(leases.RENEW_SECONDS * _SECOND_LOOK)
-            _, heard = self._leases.heartbeats(self._study_id)
+            _, heard = self._leases.heartbeats([one.trial._trial_id for one in silent])
         # Clocks are set forward and back. Who is still not heard of after a renewal was due is gone indeed.
         until = time.monotonic() - leases.RENEW_SECONDS * _SECOND_LOOK
         lost += [one.trial for one in silent if one.since <= until and heard.get(one.trial._trial_id) == one.heard]
@@ -252,8 +261,9 @@ class Claims:
 
     def workers(self) -> tuple[WorkerRecord, ...]:
         """Who works on running trials now, by the trials' numbers."""
-        now, heard = self._leases.heartbeats(self._study_id)
-        known = [(trial, trial.user_attrs[WORKER]) for trial in self._running() if trial.user_attrs.get(WORKER)]
+        running = self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))
+        known = [(trial, trial.user_attrs[WORKER]) for trial in running if trial.user_attrs.get(WORKER)]
+        now, heard = self._leases.heartbeats([trial._trial_id for trial, _ in known])
         return tuple(
             WorkerRecord(
                 number=trial.number,
@@ -272,12 +282,11 @@ class Claims:
         lives = {is_alive(worker) for worker in workers if worker is not None}
         return True in lives or (other_hosts and None in lives)
 
-    def _doubtful(self) -> Iterator[tuple[FrozenTrial, bool | None]]:
-        """The running trials whose worker does not live on this host: whether it is gone, None where nobody can look.
+    def _doubtful(self, running: Collection[int]) -> Iterator[tuple[FrozenTrial, bool | None]]:
+        """Those whose worker does not live on this host: the trial, whether it is gone, None where nobody can look.
 
         Whole trials are read for these alone; most of the time, there are none.
         """
-        running = [trial_id for _, trial_id in self._board.look().running]
         for found in self._board.open_trials(running, WORKER):
             alive = is_alive(found.attribute) if found.attribute else None
             if alive or found.state is not TrialState.RUNNING:
@@ -286,9 +295,6 @@ class Claims:
             # Somebody else may have taken it since: that worker was not looked at.
             if trial.state is TrialState.RUNNING and trial.user_attrs.get(WORKER) == found.attribute:
                 yield trial, alive
-
-    def _running(self) -> list[FrozenTrial]:
-        return self._storage.get_all_trials(self._study_id, deepcopy=False, states=(TrialState.RUNNING,))
 
     def _bury(self, gone: Iterable[FrozenTrial], cause: str, retries: int) -> Reclaimed:
         released, failed = [], []

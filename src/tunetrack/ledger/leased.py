@@ -46,6 +46,7 @@ class LeasedStorage:
         # Nobody else writes to it, so it is not read again. What an earlier attempt reported is reported again.
         self._trial = copy.copy(trial)
         self._trial.intermediate_values = {}
+        self._stored = {*trial.user_attrs, *trial.system_attrs}
         self._values: list[tuple[str, float, BaseDistribution]] = []
         self._of_study: dict[tuple[int, str], Any] = {}
         self._of_trial: dict[str, Any] = {}
@@ -94,8 +95,8 @@ class LeasedStorage:
                 for (study_id, name), remembered in self._of_study.items():
                     change.study_system_attribute(study_id, name, remembered)
             for name, remembered in self._of_trial.items():
-                change.system_attribute(name, remembered)
-            change.attribute(KEY, key)
+                change.system_attribute(name, remembered, new=name not in self._stored)
+            change.attribute(KEY, key, new=KEY not in self._stored)
         own = self._trial
         own.params = own.params | {name: kind.to_external_repr(number) for name, number, kind in self._values}
         own.distributions = own.distributions | {name: kind for name, _, kind in self._values}
@@ -160,8 +161,7 @@ class LeasedStorage:
         Raises:
             LeaseLostError: the trial has been taken over.
         """
-        with self._leases.change(self._trial, self._worker) as change:
-            change.report(step, intermediate_value)
+        self._leases.report(self._trial, self._worker, step, intermediate_value)
         self._trial.intermediate_values[step] = intermediate_value
 
     def set_trial_state_values(self, trial_id: int, state: OptunaState, values: Sequence[float] | None = None) -> bool:
@@ -172,7 +172,7 @@ class LeasedStorage:
         """
         with self._leases.change(self._trial, self._worker) as change:
             if self._outcome:
-                change.attribute(OUTCOME, self._outcome)
+                change.attribute(OUTCOME, self._outcome, new=OUTCOME not in self._stored)
             for key, value in self._at_end.items():
                 change.system_attribute(key, value)
             change.state(state, values)

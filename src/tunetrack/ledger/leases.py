@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -52,6 +52,24 @@ _CLAIMS = sqlalchemy.exists().where(
 )
 _HELD = _MOVE.where(_CLAIMS.where(USER_ATTRIBUTES.c.value_json == bindparam("worker")))
 _HELD_BY_NOBODY = _MOVE.where(~_CLAIMS.where(USER_ATTRIBUTES.c.value_json != "null"))  # only in an old ledger
+# One statement, since these are most of what a short trial writes. FOR UPDATE holds the row as an update would; SQLite
+# holds the file.
+_REPORT = (
+    sqlalchemy.insert(REPORTS)
+    .from_select(
+        ["trial_id", "step", "intermediate_value", "intermediate_value_type"],
+        sqlalchemy.select(
+            TRIALS.c.trial_id,
+            bindparam("step", type_=REPORTS.c.step.type),
+            bindparam("value", type_=REPORTS.c.intermediate_value.type),
+            bindparam("kind", type_=REPORTS.c.intermediate_value_type.type),
+        )
+        .where(TRIALS.c.trial_id == bindparam("wanted"), TRIALS.c.state == bindparam("from"))
+        .where(_CLAIMS.where(USER_ATTRIBUTES.c.value_json == bindparam("worker")))
+        .with_for_update(),
+    )
+    .execution_options(preserve_rowcount=True)
+)
 _HOLD_STUDY = (
     sqlalchemy.update(_STUDIES)
     .where(_STUDIES.c.study_id == bindparam("wanted"))
@@ -76,9 +94,12 @@ _BEAT = (
     .where(_BEATS.c.trial_id == bindparam("wanted"))
     .values(heartbeat=sqlalchemy.func.current_timestamp())
 )
+_HEARD = sqlalchemy.select(_BEATS.c.trial_id, _BEATS.c.heartbeat).where(
+    _BEATS.c.trial_id.in_(bindparam("wanted", expanding=True))
+)
 _FIRST_BEAT = sqlalchemy.insert(_BEATS).values(heartbeat=sqlalchemy.func.current_timestamp())
 _NEW_TRIAL, _NEW_PARAM, _NEW_VALUE = sqlalchemy.insert(TRIALS), sqlalchemy.insert(PARAMS), sqlalchemy.insert(VALUES)
-_NEW_REPORT, _NEW_ATTRIBUTE = sqlalchemy.insert(REPORTS), sqlalchemy.insert(USER_ATTRIBUTES)
+_NEW_ATTRIBUTE = sqlalchemy.insert(USER_ATTRIBUTES)
 _NEW_SYSTEM_ATTRIBUTE = sqlalchemy.insert(SYSTEM_ATTRIBUTES)
 
 
@@ -94,16 +115,12 @@ class Change(ABC):
     """What can be written to one trial within a transaction."""
 
     @abstractmethod
-    def report(self, step: int, value: float) -> None:
-        """Keeps an intermediate value."""
+    def attribute(self, key: str, value: Any, new: bool = False) -> None:
+        """Keeps a JSON value with the trial; a `new` one is known not to be there."""
 
     @abstractmethod
-    def attribute(self, key: str, value: Any) -> None:
-        """Keeps a JSON value with the trial."""
-
-    @abstractmethod
-    def system_attribute(self, key: str, value: Any) -> None:
-        """Keeps a JSON value where Optuna's samplers look for it."""
+    def system_attribute(self, key: str, value: Any, new: bool = False) -> None:
+        """Keeps a JSON value where Optuna's samplers look for it; a `new` one is known not to be there."""
 
     @abstractmethod
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
@@ -142,8 +159,16 @@ class Leases(ABC):
         """
 
     @abstractmethod
-    def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
-        """The database's time, and by trial id when the worker of each running trial was last heard of."""
+    def report(self, trial: FrozenTrial, worker: Worker, step: int, value: float) -> None:
+        """Keeps an intermediate value of a RUNNING trial of this worker.
+
+        Raises:
+            LeaseLostError: the trial is not running, or under another claim.
+        """
+
+    @abstractmethod
+    def heartbeats(self, trial_ids: Collection[int]) -> tuple[datetime, dict[int, datetime]]:
+        """The database's time, and by trial id when the worker of each of these trials was last heard of."""
 
 
 def leases_of(storage: BaseStorage) -> Leases:
@@ -197,15 +222,20 @@ class _DatabaseLeases(Leases):
                 raise lost(trial.number)
             yield _DatabaseChange(connection, trial._trial_id)
 
-    def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
-        wanted = (
-            sqlalchemy.select(_BEATS.c.trial_id, _BEATS.c.heartbeat)
-            .join(TRIALS, TRIALS.c.trial_id == _BEATS.c.trial_id)
-            .where(TRIALS.c.study_id == study_id, TRIALS.c.state == OptunaState.RUNNING)
-        )
+    def report(self, trial: FrozenTrial, worker: Worker, step: int, value: float) -> None:
+        stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+        wanted = {"wanted": trial._trial_id, "from": OptunaState.RUNNING, "claim": WORKER, "worker": json.dumps(worker)}
+        with self._engine.begin() as connection:
+            if connection.execute(_REPORT, {**wanted, "step": step, "value": stored, "kind": kind}).rowcount != 1:
+                raise lost(trial.number)
+
+    def heartbeats(self, trial_ids: Collection[int]) -> tuple[datetime, dict[int, datetime]]:
         with self._engine.connect() as connection:
             now = connection.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one()
-            found = {trial_id: beat.replace(tzinfo=None) for trial_id, beat in connection.execute(wanted)}
+            found = {
+                trial_id: beat.replace(tzinfo=None)
+                for trial_id, beat in connection.execute(_HEARD, {"wanted": list(trial_ids)})
+            }
         return now.replace(tzinfo=None), found
 
 
@@ -215,19 +245,15 @@ class _DatabaseChange(Change):
     def __init__(self, connection: sqlalchemy.Connection, trial_id: int) -> None:
         self._connection, self._trial_id = connection, trial_id
 
-    def report(self, step: int, value: float) -> None:
-        stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
-        row = {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
-        self._connection.execute(_NEW_REPORT, {"trial_id": self._trial_id, **row})
-
-    def attribute(self, key: str, value: Any) -> None:
+    def attribute(self, key: str, value: Any, new: bool = False) -> None:
         text = json.dumps(value)
         known = {"wanted": self._trial_id, "name": key, "text": text}
-        if self._connection.execute(_ATTRIBUTE, known).rowcount == 0:
+        if new or self._connection.execute(_ATTRIBUTE, known).rowcount == 0:
             self._connection.execute(_NEW_ATTRIBUTE, {"trial_id": self._trial_id, "key": key, "value_json": text})
 
-    def system_attribute(self, key: str, value: Any) -> None:
-        self._connection.execute(_OLD_SYSTEM_ATTRIBUTE, {"wanted": self._trial_id, "name": key})
+    def system_attribute(self, key: str, value: Any, new: bool = False) -> None:
+        if not new:
+            self._connection.execute(_OLD_SYSTEM_ATTRIBUTE, {"wanted": self._trial_id, "name": key})
         row = {"trial_id": self._trial_id, "key": key, "value_json": json.dumps(value)}
         self._connection.execute(_NEW_SYSTEM_ATTRIBUTE, row)
 
@@ -298,7 +324,11 @@ class _PlainLeases(Leases):
                 raise lost(trial.number)
             yield _PlainChange(self._storage, trial._trial_id)
 
-    def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
+    def report(self, trial: FrozenTrial, worker: Worker, step: int, value: float) -> None:
+        with self.change(trial, worker):
+            self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+
+    def heartbeats(self, trial_ids: Collection[int]) -> tuple[datetime, dict[int, datetime]]:
         return datetime.now(UTC).replace(tzinfo=None), {}
 
 
@@ -306,13 +336,10 @@ class _PlainChange(Change):
     def __init__(self, storage: BaseStorage, trial_id: int) -> None:
         self._storage, self._trial_id = storage, trial_id
 
-    def report(self, step: int, value: float) -> None:
-        self._storage.set_trial_intermediate_value(self._trial_id, step, value)
-
-    def attribute(self, key: str, value: Any) -> None:
+    def attribute(self, key: str, value: Any, new: bool = False) -> None:
         self._storage.set_trial_user_attr(self._trial_id, key, value)
 
-    def system_attribute(self, key: str, value: Any) -> None:
+    def system_attribute(self, key: str, value: Any, new: bool = False) -> None:
         self._storage.set_trial_system_attr(self._trial_id, key, value)
 
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
@@ -199,8 +199,19 @@ class _PatientLeases(Leases):
                 raise
             insist(lambda: self._again(trial, worker, record))
 
-    def heartbeats(self, study_id: int) -> tuple[datetime, dict[int, datetime]]:
-        return insist(lambda: self._leases.heartbeats(study_id))
+    def report(self, trial: FrozenTrial, worker: Worker, step: int, value: float) -> None:
+        attempts = itertools.count()
+
+        def attempt() -> None:
+            # Each step is written once by the one who holds the trial.
+            if next(attempts) and step in self._storage.get_trial(trial._trial_id).intermediate_values:
+                return
+            self._leases.report(trial, worker, step, value)
+
+        insist(attempt)
+
+    def heartbeats(self, trial_ids: Collection[int]) -> tuple[datetime, dict[int, datetime]]:
+        return insist(lambda: self._leases.heartbeats(trial_ids))
 
     def _again(self, trial: FrozenTrial, worker: Worker | None, record: _Recorded) -> None:
         """The whole transaction once more, unless it was kept."""
@@ -231,27 +242,21 @@ class _Recorded(Change):
         self.uses: list[Callable[[Change], None]] = []
         self.cut_off: Exception | None = None
         self._parameters: list[str] = []
-        self._steps: list[int] = []
         self._state: OptunaState | None = None
 
     def was_kept(self, now: FrozenTrial, worker: Worker | None) -> bool:
         """Whether the trial shows what only this transaction can have written."""
         if self._state is not None:
             return now.state is self._state and now.user_attrs.get(WORKER) == worker
-        # Each value and each step is written once by the one who holds the trial.
-        return any(name in now.params for name in self._parameters) or any(
-            step in now.intermediate_values for step in self._steps
-        )
+        # Each value is written once by the one who holds the trial.
+        return any(name in now.params for name in self._parameters)
 
-    def report(self, step: int, value: float) -> None:
-        self._steps.append(step)
-        self._use(lambda change: change.report(step, value))
+    def attribute(self, key: str, value: Any, new: bool = False) -> None:
+        # The second time it may be there.
+        self._use(lambda change: change.attribute(key, value, new and change is self.live))
 
-    def attribute(self, key: str, value: Any) -> None:
-        self._use(lambda change: change.attribute(key, value))
-
-    def system_attribute(self, key: str, value: Any) -> None:
-        self._use(lambda change: change.system_attribute(key, value))
+    def system_attribute(self, key: str, value: Any, new: bool = False) -> None:
+        self._use(lambda change: change.system_attribute(key, value, new and change is self.live))
 
     def parameters(self, values: Sequence[tuple[str, float, BaseDistribution]]) -> None:
         kept = list(values)

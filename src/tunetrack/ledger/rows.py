@@ -11,6 +11,7 @@ import json
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy
@@ -40,15 +41,14 @@ _WANTED = {
 # Statements are made once, since making one costs more than executing it.
 _TRIAL = sqlalchemy.select(
     TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, TRIALS.c.datetime_start, TRIALS.c.datetime_complete
-).order_by(TRIALS.c.trial_id)
-_ONE = _TRIAL.where(TRIALS.c.trial_id == sqlalchemy.bindparam("wanted"))
-_OF_STUDY = _TRIAL.where(
-    TRIALS.c.study_id == sqlalchemy.bindparam("study"),
-    sqlalchemy.or_(
-        TRIALS.c.trial_id > sqlalchemy.bindparam("above"),
-        TRIALS.c.trial_id.in_(sqlalchemy.bindparam("below", expanding=True)),
-    ),
 )
+_ONE = _TRIAL.where(TRIALS.c.trial_id == sqlalchemy.bindparam("wanted"))
+_NEWER = _TRIAL.where(
+    TRIALS.c.study_id == sqlalchemy.bindparam("study"), TRIALS.c.trial_id > sqlalchemy.bindparam("above")
+)
+_THESE = _TRIAL.where(TRIALS.c.trial_id.in_(sqlalchemy.bindparam("below", expanding=True)))
+# A union, since one condition with an OR would have databases go through all trials of the study.
+_OF_STUDY = sqlalchemy.union_all(_NEWER, _THESE)
 #: What belongs to trials, by table.
 _OF_ALL = {
     table: sqlalchemy.select(table.c.trial_id, *(table.c[name] for name in names)).order_by(*table.primary_key)
@@ -83,7 +83,8 @@ class TrialRows(RDBStorage):
     ) -> list[FrozenTrial]:
         wanted = _OF_STUDY
         if states is not None:
-            wanted = wanted.where(TRIALS.c.state.in_([state for state in TrialState if state in states]))
+            among = TRIALS.c.state.in_([state for state in TrialState if state in states])
+            wanted = sqlalchemy.union_all(_NEWER.where(among), _THESE.where(among))
         below = [trial_id for trial_id in included_trial_ids if trial_id <= trial_id_greater_than]
         given = {"study": study_id, "above": trial_id_greater_than, "below": below}
         with self.engine.connect() as connection:
@@ -127,13 +128,13 @@ class KeptTrials(_CachedStorage):
 
 
 def _trials(
-    connection: sqlalchemy.Connection, wanted: sqlalchemy.Select[Any], given: Mapping[str, Any]
+    connection: sqlalchemy.Connection, wanted: sqlalchemy.Executable, given: Mapping[str, Any]
 ) -> list[FrozenTrial]:
     """The trials that a statement finds, in the order of their ids.
 
     The rows of the trials are read first: what belongs to one that has ended is complete by then.
     """
-    rows = connection.execute(wanted, given).all()
+    rows = sorted(connection.execute(wanted, given), key=itemgetter(0))
     if not rows:
         return []
     ids = [row[0] for row in rows]

@@ -19,7 +19,6 @@ from tunetrack.spec import (
     TrialConfig,
     TrialOutcome,
     TrialState,
-    config_key,
     flatten,
     trial_params,
 )
@@ -189,7 +188,7 @@ class Worker:
             with self._given_back(ticket, trial):
                 result = self._result(ticket, config, trial)
                 ending = self._kept(trial.ending(result.outcome, trial_artifacts(config, result)), ticket)
-            self._end(ticket, ending, result.outcome, config_key(config))
+            self._end(ticket, ending, result.outcome, ticket.key)
         except LeaseLostError as error:
             trial.abandon()
             self.progress.note(f"{error}. What was found here does not count.")
@@ -259,7 +258,7 @@ class Worker:
 
     def _result(self, ticket: Ticket, config: TrialConfig, trial: TrialRun) -> TrialResult:
         below = None if self.spec.head.sampler.lag is None else ticket.number  # higher ones may or may not have ended
-        twin = self.ledger.find_duplicate(config_key(config), below)
+        twin = self.ledger.find_duplicate(ticket.key, below, look=False)  # `_is_its_turn` has just looked
         if twin is not None:
             reason = f"same configuration as trial {twin.number}, whose result is reused"
             outcome = TrialOutcome(TrialState.DUPLICATE, twin.objectives, reason, duplicate_of=twin.number)
