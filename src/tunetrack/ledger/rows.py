@@ -31,12 +31,13 @@ REPORTS: Any = models.TrialIntermediateValueModel.__table__
 USER_ATTRIBUTES: Any = models.TrialUserAttributeModel.__table__
 SYSTEM_ATTRIBUTES: Any = models.TrialSystemAttributeModel.__table__
 
-_WANTED = {
+#: What belongs to trials: a key, a number and a text each; None: there is no number.
+_CHILDREN = {
     PARAMS: ("param_name", "param_value", "distribution_json"),
     VALUES: ("objective", "value", "value_type"),
     REPORTS: ("step", "intermediate_value", "intermediate_value_type"),
-    USER_ATTRIBUTES: ("key", "value_json"),
-    SYSTEM_ATTRIBUTES: ("key", "value_json"),
+    USER_ATTRIBUTES: ("key", None, "value_json"),
+    SYSTEM_ATTRIBUTES: ("key", None, "value_json"),
 }
 # Statements are made once, since making one costs more than executing it.
 _TRIAL = sqlalchemy.select(
@@ -49,15 +50,27 @@ _NEWER = _TRIAL.where(
 _THESE = _TRIAL.where(TRIALS.c.trial_id.in_(sqlalchemy.bindparam("below", expanding=True)))
 # A union, since one condition with an OR would have databases go through all trials of the study.
 _OF_STUDY = sqlalchemy.union_all(_NEWER, _THESE)
-#: What belongs to trials, by table.
-_OF_ALL = {
-    table: sqlalchemy.select(table.c.trial_id, *(table.c[name] for name in names)).order_by(*table.primary_key)
-    for table, names in _WANTED.items()
-}
-_OF_SOME = {
-    table: statement.where(table.c.trial_id.in_(sqlalchemy.bindparam("ids", expanding=True)))
-    for table, statement in _OF_ALL.items()
-}
+
+
+def _of_trials(table: Any, key: str, number: str | None, text: str) -> Any:
+    return sqlalchemy.select(
+        sqlalchemy.literal_column(f"'{table.name}'"),
+        table.c.trial_id,
+        *table.primary_key,
+        sqlalchemy.cast(table.c[key], sqlalchemy.String),
+        sqlalchemy.cast(sqlalchemy.null(), sqlalchemy.Float) if number is None else table.c[number],
+        sqlalchemy.cast(table.c[text], sqlalchemy.String),
+    )
+
+
+# One statement, and so one journey to a database server: table, trial id, place in the table, key, number, text.
+_OF_ALL = sqlalchemy.union_all(*(_of_trials(table, *names) for table, names in _CHILDREN.items()))
+_OF_SOME = sqlalchemy.union_all(
+    *(
+        _of_trials(table, *names).where(table.c.trial_id.in_(sqlalchemy.bindparam("ids", expanding=True)))
+        for table, names in _CHILDREN.items()
+    )
+)
 
 #: More trials than these are asked for by their study, not one by one.
 _BY_ID = 500
@@ -139,37 +152,50 @@ def _trials(
         return []
     ids = [row[0] for row in rows]
     # A study that is opened again has thousands of trials: then the rows of the whole database are gone through once.
-    some, those = (_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL, {})
+    children = connection.execute(*((_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL,)))
+    of: dict[int, dict[str, list[Any]]] = {trial_id: {table.name: [] for table in _CHILDREN} for trial_id in ids}
+    for table, trial_id, *rest in children:
+        if trial_id in of:
+            of[trial_id][table].append(rest)
+    return [_trial(*row, *(sorted(some, key=itemgetter(0)) for some in of[row[0]].values())) for row in rows]
 
-    def children(table: Any) -> dict[int, list[Any]]:
-        found: dict[int, list[Any]] = {trial_id: [] for trial_id in ids}
-        for trial_id, *rest in connection.execute(some[table], those):
-            if trial_id in found:
-                found[trial_id].append(rest)
-        return found
 
-    params, values, reports = children(PARAMS), children(VALUES), children(REPORTS)
-    attributes, of_samplers = children(USER_ATTRIBUTES), children(SYSTEM_ATTRIBUTES)
+def _trial(
+    trial_id: int,
+    number: int,
+    state: TrialState,
+    start: datetime | None,
+    complete: datetime | None,
+    params: list[Any],
+    values: list[Any],
+    reports: list[Any],
+    attributes: list[Any],
+    of_samplers: list[Any],
+) -> FrozenTrial:
+    """A trial of its row and what belongs to it, each in the order in which it was written."""
     value, report = models.TrialValueModel, models.TrialIntermediateValueModel
-    return [
-        FrozenTrial(
-            number=number,
-            state=state,
-            value=None,
-            values=[value.stored_repr_to_value(one, kind) for _, one, kind in sorted(values[trial_id])] or None,
-            datetime_start=_local(start),
-            datetime_complete=_local(complete),
-            params={name: _distribution(text).to_external_repr(one) for name, one, text in params[trial_id]},
-            distributions={name: _distribution(text) for name, _, text in params[trial_id]},
-            user_attrs={key: json.loads(text) for key, text in attributes[trial_id]},
-            system_attrs={key: json.loads(text) for key, text in of_samplers[trial_id]},
-            intermediate_values={
-                step: report.stored_repr_to_intermediate_value(one, kind) for step, one, kind in reports[trial_id]
-            },
-            trial_id=trial_id,
-        )
-        for trial_id, number, state, start, complete in rows
-    ]
+    by_objective = {int(objective): (one, kind) for _, objective, one, kind in values}
+    return FrozenTrial(
+        number=number,
+        state=state,
+        value=None,
+        values=[
+            value.stored_repr_to_value(one, value.TrialValueType[kind])
+            for _, (one, kind) in sorted(by_objective.items())
+        ]
+        or None,
+        datetime_start=_local(start),
+        datetime_complete=_local(complete),
+        params={name: _distribution(text).to_external_repr(one) for _, name, one, text in params},
+        distributions={name: _distribution(text) for _, name, _, text in params},
+        user_attrs={key: json.loads(text) for _, key, _, text in attributes},
+        system_attrs={key: json.loads(text) for _, key, _, text in of_samplers},
+        intermediate_values={
+            int(step): report.stored_repr_to_intermediate_value(one, report.TrialIntermediateValueType[kind])
+            for _, step, one, kind in reports
+        },
+        trial_id=trial_id,
+    )
 
 
 @lru_cache(maxsize=10_000)
