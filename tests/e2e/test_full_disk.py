@@ -36,7 +36,7 @@ class FullDisk:
         put, append = SpoolFile.put, SpoolFile.append
 
         def put_there(file: SpoolFile, name: str, files: Mapping[str, bytes]) -> None:
-            self._ends += "config.yaml" in files
+            self._ends += "weights.pt" in files
             self._check()
             put(file, name, files)
 

@@ -106,6 +106,25 @@ def test_complete_trial(store: TrackingStore, study: StudyRun) -> None:
     }
 
 
+def test_small_texts_travel_in_the_line_and_other_files_beside_it(store: TrackingStore, tmp_path: Path) -> None:
+    store.use_spool(tmp_path / "spool")
+    study = store.open_study(study_info(), "images", tmp_path / "artifacts")
+    study.flush()
+    files = {"why.txt": "grün\n".encode(), "deep/long.txt": b"a" * 100_000, "deep/binary": b"\xff\xfe"}
+    config = {"b": {"small": 1e-05, "none": None}, "a": [1, "zwei"]}
+    trial = study.open_trial(0, PARAMS)
+    ending = trial.ending(TrialOutcome(TrialState.COMPLETE, (0.5,)), TrialArtifacts(config=config, files=files))
+    beside = {path.name for path in (tmp_path / "spool").rglob("*") if path.is_file()}
+    assert {"long.txt", "binary"} <= beside and not {"why.txt", "config.yaml"} & beside
+    ending.send()
+    study.flush()
+    stored = Path(store.client.download_artifacts(trial.run_id, "", str(tmp_path)))
+    assert {path: (stored / path).read_bytes() for path in files} == files
+    text = (stored / "config.yaml").read_text()
+    assert yaml.safe_load(text) == config
+    assert text.startswith("b:\n  small: 1.0e-05\n")
+
+
 def test_what_a_branch_does_not_search_has_no_logarithm(store: TrackingStore, tmp_path: Path) -> None:
     decay = SearchedParam("optimizer.weight_decay", log=True, where=({"optimizer.name": "adamw"},))
     study = store.open_study(replace(study_info(), searched=(decay,)), "images", tmp_path / "artifacts")
