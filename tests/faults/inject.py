@@ -150,7 +150,7 @@ CASES: tuple[Case, ...] = (
     *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable, locked, disk full", times=3),
     *_errors(f"{_MLFLOW}.log_batch", 8, "unavailable", when="after"),
     *_kills(f"{_LEDGER}.report", 20),
-    *_errors(f"{_CHANGE}.report", 20, "engine locked, disk full"),
+    *_errors(f"{_LEASES}.report", 20, "engine locked, disk full"),
     # what is written down, sent, and noted as sent
     *_kills(f"{_SPOOL}.append", 30),
     *_errors(f"{_SPOOL}.append", 30, "disk full", times=5),

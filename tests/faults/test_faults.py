@@ -38,7 +38,7 @@ OUTAGE = Outage("outage", "kill", 0.5, 5.0)
 FAULTS = (
     Fault("mlflow.store.tracking.sqlalchemy_store:SqlAlchemyStore.create_run", 3, "unavailable", "after"),
     Fault("os:fsync", 3, "disk full", caller="tunetrack.training.checkpoint"),
-    Fault("tunetrack.ledger.leases:_DatabaseChange.report", 30, "engine locked"),
+    Fault("tunetrack.ledger.leases:_DatabaseLeases.report", 30, "engine locked"),
     Fault("tunetrack.ledger.ledger:Ledger.tell", 2, "kill", "after"),
 )
 
