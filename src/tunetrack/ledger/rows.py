@@ -7,6 +7,7 @@ nothing. What has ended is read once, as in Optuna's own cache.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime
@@ -74,6 +75,8 @@ _OF_SOME = sqlalchemy.union_all(
 
 #: More trials than these are asked for by their study, not one by one.
 _BY_ID = 500
+#: So many at once: each id is given for five tables, and SQLite before 3.32 takes 999 values.
+_AT_ONCE = 150
 
 
 class TrialRows(RDBStorage):
@@ -152,9 +155,11 @@ def _trials(
         return []
     ids = [row[0] for row in rows]
     # A study that is opened again has thousands of trials: then the rows of the whole database are gone through once.
-    children = connection.execute(*((_OF_SOME, {"ids": ids}) if len(ids) <= _BY_ID else (_OF_ALL,)))
+    asked: list[tuple[sqlalchemy.Executable, dict[str, Any]]] = [(_OF_ALL, {})]
+    if len(ids) <= _BY_ID:
+        asked = [(_OF_SOME, {"ids": ids[first : first + _AT_ONCE]}) for first in range(0, len(ids), _AT_ONCE)]
     of: dict[int, dict[str, list[Any]]] = {trial_id: {table.name: [] for table in _CHILDREN} for trial_id in ids}
-    for table, trial_id, *rest in children:
+    for table, trial_id, *rest in itertools.chain.from_iterable(connection.execute(*one) for one in asked):
         if trial_id in of:
             of[trial_id][table].append(rest)
     return [_trial(*row, *(sorted(some, key=itemgetter(0)) for some in of[row[0]].values())) for row in rows]

@@ -1,11 +1,14 @@
-"""What a trial asks of the database does not grow with the study: no statement goes through all of its trials."""
+"""What is asked of the database: trials as Optuna reads them, and by nothing that goes through all of a study."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import optuna
 import pytest
 import sqlalchemy
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
 
 from tunetrack.ledger import Ledger, open_storage
 from tunetrack.spec.records import TrialOutcome, TrialState
@@ -53,3 +56,31 @@ def test_no_statement_of_a_trial_goes_through_the_study(sampler: str, url: str) 
             # Those of a study only above a number, or the last one alone.
             if "ix_trials_study_id" in step:
                 assert "rowid>?" in step or "LIMIT" in statement, (statement, step)
+
+
+@pytest.mark.parametrize("count", [1, 200, 501])
+def test_trials_are_read_as_optuna_reads_them(count: int, url: str) -> None:
+    storage = optuna.storages.RDBStorage(url)
+    study = storage.create_new_study(["minimize", "maximize"], "two")
+    kinds: dict[str, optuna.distributions.BaseDistribution] = {
+        "z": optuna.distributions.FloatDistribution(1e-5, 1e-1, log=True),
+        "a": optuna.distributions.CategoricalDistribution(("adam", None, True)),
+    }
+    for number in range(count):
+        values = {"z": 10.0 ** -(1 + number % 4), "a": ("adam", None, True)[number % 3]}
+        reports = {12: float("inf"), 2: float("-inf"), 1: 0.1 * number}
+        ended = [float("inf"), number / 3] if number % 2 == 0 else None
+        trial = create_trial(
+            state=OptunaState.FAIL if ended is None else OptunaState.COMPLETE,
+            values=ended,
+            params=values,
+            distributions=kinds,
+            intermediate_values=reports,
+            user_attrs={"ü": [1, {"b": None}]},
+            system_attrs={"constraints": (number, 0.5)},
+        )
+        storage.create_new_trial(study, trial)
+    own, theirs = open_storage(url).get_all_trials(study), storage.get_all_trials(study)
+    assert len(own) == count
+    assert own == theirs
+    assert [list(trial.params) for trial in own] == [list(trial.params) for trial in theirs]
