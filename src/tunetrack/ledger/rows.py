@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -162,22 +162,14 @@ def _trials(
     for table, trial_id, *rest in itertools.chain.from_iterable(connection.execute(*one) for one in asked):
         if trial_id in of:
             of[trial_id][table].append(rest)
-    return [_trial(*row, *(sorted(some, key=itemgetter(0)) for some in of[row[0]].values())) for row in rows]
+    return [_trial(row, of[row[0]]) for row in rows]
 
 
-def _trial(
-    trial_id: int,
-    number: int,
-    state: TrialState,
-    start: datetime | None,
-    complete: datetime | None,
-    params: list[Any],
-    values: list[Any],
-    reports: list[Any],
-    attributes: list[Any],
-    of_samplers: list[Any],
-) -> FrozenTrial:
-    """A trial of its row and what belongs to it, each in the order in which it was written."""
+def _trial(row: Sequence[Any], children: Mapping[str, list[Any]]) -> FrozenTrial:
+    """A trial of its row and what belongs to it, by table: place, key, number and text of each."""
+    trial_id, number, state, start, complete = row
+    as_written = (sorted(found, key=itemgetter(0)) for found in children.values())
+    params, values, reports, attributes, of_samplers = as_written
     value, report = models.TrialValueModel, models.TrialIntermediateValueModel
     by_objective = {int(objective): (one, kind) for _, objective, one, kind in values}
     return FrozenTrial(
