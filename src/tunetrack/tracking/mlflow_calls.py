@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunInfo, RunTag
 from mlflow.entities import RunStatus as MlflowRunStatus
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from tunetrack.tracking.artifacts import written
 from tunetrack.tracking.commands import Log
@@ -54,10 +55,9 @@ class MlflowCalls:
         self.client = client
         self.scratch = scratch
 
-    def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str], start: int) -> str:
-        """Create a run; `start` in ms since 1970. Returns its id."""
-        run = self.client.create_run(experiment_id, start_time=start, tags=dict(tags), run_name=name)
-        return str(run.info.run_id)
+    def create_run(self, experiment_id: str, name: str, tags: Mapping[str, str], start: int) -> RunInfo:
+        """Create a run; `start` in ms since 1970."""
+        return self.client.create_run(experiment_id, start_time=start, tags=dict(tags), run_name=name).info
 
     def find_run(self, experiment_id: str, tags: Mapping[str, str]) -> str | None:
         """The id of the newest active run that carries all of `tags`."""
@@ -104,9 +104,20 @@ class MlflowCalls:
         with written(files, self.scratch) as folder:
             self.write_folder(run_id, Path(folder))
 
-    def write_folder(self, run_id: str, folder: Path) -> None:
-        """Store the files of a folder as artifacts, under their paths in it."""
-        self.client.log_artifacts(run_id, str(folder))
+    def write_folder(self, run_id: str, folder: Path, location: str = "") -> None:
+        """Store the files of a folder as artifacts, under their paths in it.
+
+        Args:
+            run_id: MLflow's id.
+            folder: holds the files.
+            location: address of the run's artifacts, where that is known; empty: MLflow is asked for the run, which
+                reads all that it has and takes longer than storing a small file.
+        """
+        if location:
+            repository = get_artifact_repository(location, tracking_uri=self.client.tracking_uri)
+            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
+        else:
+            self.client.log_artifacts(run_id, str(folder))
 
     def set_status(self, run_id: str, status: RunStatus, end: int) -> None:
         """End a run; `end` in ms since 1970."""

@@ -51,7 +51,7 @@ def write_race(store: TrackingStore, experiment_id: str, note: RaceNote) -> str:
         run_id = store.calls.find_run(experiment_id, known)
         if run_id is None:
             tags = known | {Tag.VERSION: __version__, Tag.SOURCE_NAME: "tunetrack"}
-            run_id = store.calls.create_run(experiment_id, note.name, tags, now)
+            run_id = store.calls.create_run(experiment_id, note.name, tags, now).run_id
         store.calls.set_tags(run_id, {Tag.NOTE: note.markdown})
         store.calls.write_files(run_id, note.files)
         for study in note.studies:

@@ -236,7 +236,7 @@ class TrackingStore(AbstractContextManager["TrackingStore"]):
         if found := self.calls.find_run(experiment_id, {Tag.STUDY_KEY: info.identity}):
             return RunAddress(found, experiment_id, resumed=True)
         tags = {Tag.STUDY_KEY: info.identity, Tag.SOURCE_NAME: "tunetrack"}
-        run_id = self.calls.create_run(experiment_id, info.name, tags, time.time_ns() // 1_000_000)
+        run_id = self.calls.create_run(experiment_id, info.name, tags, time.time_ns() // 1_000_000).run_id
         return RunAddress(run_id, experiment_id)
 
 

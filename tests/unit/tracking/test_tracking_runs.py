@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mlflow.entities import Run
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from PIL import Image
 
 from tracking_support import epoch, evaluation, study_info
@@ -124,6 +126,32 @@ def test_small_texts_travel_in_the_line_and_other_files_beside_it(store: Trackin
     text = (stored / "config.yaml").read_text()
     assert yaml.safe_load(text) == config
     assert text.startswith("b:\n  small: 1.0e-05\n")
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_files_are_stored_without_reading_their_run(
+    store: TrackingStore, study: StudyRun, existing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if existing:
+        study.open_trial(0, PARAMS).finish(TrialOutcome(TrialState.KILLED))
+        study.flush()
+    trial = study.open_trial(0, PARAMS, existing=existing)
+    trial.log_epoch(epoch(1))
+    run_id = trial.run_id
+    study.flush()
+    read: list[str] = []
+    get_run = SqlAlchemyStore.get_run
+
+    def counted(self: SqlAlchemyStore, run_id: str) -> Run:
+        read.append(run_id)
+        return get_run(self, run_id)
+
+    monkeypatch.setattr(SqlAlchemyStore, "get_run", counted)
+    trial.finish(TrialOutcome(TrialState.COMPLETE, (0.5,)), TrialArtifacts(weights=b"PK", config={"a": 1}))
+    study.flush()
+    assert not read
+    assert {"weights.pt", "config.yaml"} <= files_of(store, run_id)
+    assert read  # listing them does read the run, so reading was seen
 
 
 def test_what_a_branch_does_not_search_has_no_logarithm(store: TrackingStore, tmp_path: Path) -> None:

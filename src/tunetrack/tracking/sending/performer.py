@@ -46,6 +46,7 @@ class Performer:
         self._over_http = over_http
         self._uncertain: dict[str, tuple[RunRef, float]] = {}
         self._views: bool | None = None
+        self._locations: dict[str, str] = {}
         self.run_ids: dict[str, str] = {}
 
     def perform(self, step: Sequence[Work | Group], source: Source, careful: bool) -> None:
@@ -72,11 +73,11 @@ class Performer:
                 made = {path: to_yaml(document) for path, document in command.documents.items()}
                 files = {path: text.encode() for path, text in {**made, **command.texts}.items()}
                 with source.written(files) as folder:
-                    calls.write_folder(run_id, folder)
+                    calls.write_folder(run_id, folder, self._locations.get(run_id, ""))
             case Files():
                 with source.folder(command.folder) as folder:
                     if folder is not None:
-                        calls.write_folder(run_id, folder)
+                        calls.write_folder(run_id, folder, self._locations.get(run_id, ""))
             case View():
                 if self._knows_views(calls):
                     calls.client.set_experiment_tag(command.run.experiment, command.key, command.value)
@@ -87,6 +88,7 @@ class Performer:
                     calls.reopen(run_id, command.tags, command.name)
             case End():
                 calls.set_status(run_id, command.status, command.at)
+                self._locations.pop(run_id, None)
                 self._delete_twins(command.run)
             case Group():
                 # Another process may have trained this trial again, and ended it; then that is what counts.
@@ -142,18 +144,19 @@ class Performer:
         found = self._find(run) if careful or command.existing else []
         if found:
             kept = found[0]
-            run_id = str(kept.info.run_id)
+            info = kept.info
             for twin in found[1:]:
                 calls.delete_run(twin.info.run_id)
             if not (_is_open(kept) or (careful and _ended_after(kept, command.start))):
-                calls.reopen(run_id, _OPEN)
+                calls.reopen(info.run_id, _OPEN)
         else:
-            run_id = calls.create_run(run.experiment, command.name, command.tags, command.start)
+            info = calls.create_run(run.experiment, command.name, command.tags, command.start)
         # MLflow's own client may have sent the request several times without a word.
         retries: int = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()  # type: ignore[no-untyped-call]
         if careful or (self._over_http and retries):
             self._uncertain[run.key] = (run, time.monotonic())
-        self.run_ids[run.key] = run_id
+        self.run_ids[run.key] = info.run_id
+        self._locations[info.run_id] = info.artifact_uri
 
     def _find(self, run: RunRef) -> list[Run]:
         """All runs with this key, the one to keep first: that with content, else the oldest."""
