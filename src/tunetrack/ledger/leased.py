@@ -16,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 from tunetrack.ledger.leases import Leases
 from tunetrack.ledger.records import KEY, OUTCOME
+from tunetrack.ledger.rows import KeptTrials, has_no_values
 from tunetrack.ledger.untrained import Seen
 
 __all__ = ["LeasedStorage"]
@@ -140,16 +141,19 @@ class LeasedStorage:
         learn from them, and brute_force takes them for the end of its tree. One proposal sees the trials as they were
         when it looked first, however often its sampler asks.
         """
-        if not self._proposing:
-            return self._visible(self._storage.get_all_trials(study_id, deepcopy=deepcopy, states=states))
-        if self._looked_at is None:
-            all_trials = self._visible(self._storage.get_all_trials(study_id, deepcopy=False))
-            self._looked_at = all_trials if self._seen is None else self._seen(all_trials)
-        found = [trial for trial in self._looked_at if states is None or trial.state in states]
+        found = self._looked_at
+        if found is None:
+            found = self._visible(study_id)
+            if self._proposing:
+                self._looked_at = found = found if self._seen is None else self._seen(found)
+        found = [*found] if states is None else [trial for trial in found if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
-    def _visible(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        found = [trial for trial in trials if trial.params or trial.state is not OptunaState.FAIL]
+    def _visible(self, study_id: int) -> list[FrozenTrial]:
+        if isinstance(self._storage, KeptTrials):
+            found = self._storage.with_values(study_id)
+        else:
+            found = [one for one in self._storage.get_all_trials(study_id, deepcopy=False) if not has_no_values(one)]
         if self._lag is None:
             return found
         own, below = self._trial.number, self._trial.number - self._lag

@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+from bisect import bisect_left
 from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import sqlalchemy
@@ -22,7 +23,17 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["PARAMS", "REPORTS", "SYSTEM_ATTRIBUTES", "TRIALS", "USER_ATTRIBUTES", "VALUES", "KeptTrials", "TrialRows"]
+__all__ = [
+    "PARAMS",
+    "REPORTS",
+    "SYSTEM_ATTRIBUTES",
+    "TRIALS",
+    "USER_ATTRIBUTES",
+    "VALUES",
+    "KeptTrials",
+    "TrialRows",
+    "has_no_values",
+]
 
 #: The tables; Optuna declares them through its mapper.
 TRIALS: Any = models.TrialModel.__table__
@@ -113,11 +124,16 @@ class TrialRows(RDBStorage):
 
 
 class KeptTrials(_CachedStorage):
-    """Optuna's cache of what has ended."""
+    """Optuna's cache of what has ended, with the trials of each study in a list.
+
+    A look at every trial for each proposal, just to put them in order, took 3 ms at 10,000 trials.
+    """
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
         self._study_ids: dict[str, int] = {}
+        self._in_order: dict[int, list[FrozenTrial]] = {}
+        self._valueless: dict[int, set[int]] = {}
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """The id of a study; kept, since every trial asks for it."""
@@ -128,6 +144,8 @@ class KeptTrials(_CachedStorage):
     def delete_study(self, study_id: int) -> None:
         """Deletes a study with its trials."""
         self._study_ids = {name: known for name, known in self._study_ids.items() if known != study_id}
+        self._in_order.pop(study_id, None)
+        self._valueless.pop(study_id, None)
         super().delete_study(study_id)
 
     def get_all_trials(
@@ -136,11 +154,34 @@ class KeptTrials(_CachedStorage):
         """The trials in the order of their numbers."""
         self._read_trials_from_remote_storage(study_id)
         with self._lock:
-            trials = self._studies[study_id].trials
-            found = [trials[number] for number in sorted(trials)]
+            found = [*self._in_order.get(study_id, ())]
         if states is not None:
             found = [trial for trial in found if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
+
+    def with_values(self, study_id: int) -> list[FrozenTrial]:
+        """The trials in the order of their numbers, but those that failed before they had values; not copied."""
+        found = self.get_all_trials(study_id, deepcopy=False)
+        without = self._valueless.get(study_id)
+        return [trial for trial in found if trial.number not in without] if without else found
+
+    def _add_trials_to_cache(self, study_id: int, trials: list[FrozenTrial]) -> None:
+        super()._add_trials_to_cache(study_id, trials)
+        kept = self._in_order.setdefault(study_id, [])
+        for trial in trials:
+            place = bisect_left(kept, trial.number, key=attrgetter("number"))
+            known = place < len(kept) and kept[place].number == trial.number
+            kept[place : place + known] = [trial]
+            if has_no_values(trial):
+                self._valueless.setdefault(study_id, set()).add(trial.number)
+
+
+def has_no_values(trial: FrozenTrial) -> bool:
+    """Whether a trial has failed before it had values.
+
+    Its worker died while it was proposed, or its values are of an earlier study file.
+    """
+    return trial.state is TrialState.FAIL and not trial.params
 
 
 def _trials(

@@ -7,10 +7,12 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 
 from tunetrack.ledger import Ledger, open_storage
+from tunetrack.ledger.rows import KeptTrials
 from tunetrack.spec.records import TrialOutcome, TrialState
 from tunetrack.testing import drive, toy_spec
 
@@ -84,3 +86,47 @@ def test_trials_are_read_as_optuna_reads_them(count: int, url: str) -> None:
     assert len(own) == count
     assert own == theirs
     assert [list(trial.params) for trial in own] == [list(trial.params) for trial in theirs]
+
+
+def test_trials_stay_in_order_however_they_end(url: str) -> None:
+    storage, other = open_storage(url), optuna.storages.RDBStorage(url)
+    assert isinstance(storage, KeptTrials)
+    study = other.create_new_study([StudyDirection.MINIMIZE], "one")
+    ids = [other.create_new_trial(study) for _ in range(7)]
+    assert [trial.number for trial in storage.get_all_trials(study)] == [*range(7)]
+    lr = optuna.distributions.FloatDistribution(0.0, 1.0)
+    for index in (5, 0, 6, 2, 4, 1, 3):
+        if index % 3:
+            other.set_trial_param(ids[index], "lr", 0.5, lr)
+        other.set_trial_state_values(ids[index], OptunaState.FAIL if index % 2 else OptunaState.COMPLETE, [0.1 * index])
+        ids.append(other.create_new_trial(study))
+        theirs = other.get_all_trials(study)
+        assert storage.get_all_trials(study) == theirs
+        kept = [trial for trial in theirs if trial.state is not OptunaState.FAIL or trial.params]
+        assert storage.with_values(study) == kept
+    assert {trial.number for trial in theirs} - {trial.number for trial in kept} == {3}
+    other.delete_study(study)
+
+
+def test_a_proposal_goes_through_no_trials_that_its_sampler_does_not_want(url: str) -> None:
+    storage = open_storage(url)
+    assert isinstance(storage, KeptTrials)
+    ledger = Ledger.create(storage, toy_spec(sampler={"name": "random"}, budget={"trials": 60}))
+    drive(ledger, 50)
+    touched: list[str] = []
+
+    class Watched(FrozenTrial):
+        def __getattribute__(self, name: str) -> Any:
+            touched.append(name)
+            return super().__getattribute__(name)
+
+    study = storage.get_study_id_from_name(ledger.name)
+    for trial in storage.get_all_trials(study, deepcopy=False):
+        trial.__class__ = Watched
+    ticket = ledger.ask()
+    assert ticket is not None
+    seen = ledger._open[ticket.number].storage.get_all_trials(study, deepcopy=False)
+    assert len(seen) == 51
+    assert len(touched) < 25  # to find the place of the new one
+    assert len([trial for trial in seen if trial.params]) == 51
+    assert len(touched) >= 50
