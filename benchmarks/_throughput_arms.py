@@ -18,6 +18,10 @@ from typing import Any
 from _exclusive import Parts
 
 EPOCHS = 10
+#: The parts of a worker's critical path that are neither the sampler's, nor the objective's, nor waiting.
+OWN = ("ledger", "loop", "tracking")
+#: Trials that are not counted where a study has some already: the first one reads them all.
+WARMING = 10
 CLASSES = tuple(str(digit) for digit in range(10))
 
 
@@ -55,7 +59,9 @@ def metrics(lr: float, layers: int) -> list[dict[str, float]]:
     ]
 
 
-def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, artifacts: bool) -> dict[str, Any]:
+def tunetrack(
+    home: Path, trials: int, engine: str, sampler: str, paced: bool, artifacts: bool, before: int = 0
+) -> dict[str, Any]:
     """Our worker's loop, with everything that a trial leaves but its weights.
 
     Args:
@@ -66,6 +72,7 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
         paced: whether each trial waits until the background thread is idle. So it is where trials take seconds, and
             then the worker's own time is all that a trial costs; that wait is not counted.
         artifacts: whether a trial leaves its figures and tables too, as one of the real trainer does.
+        before: how many trials the study has already, of random configurations, in the ledger alone.
     """
     import optuna
 
@@ -99,6 +106,11 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
         )
         return TrialResult(outcome, tuple(done), evaluation) if artifacts else TrialResult(outcome)
 
+    begin = WARMING if before else 0
+    spec = load_study(document(engine, sampler, before + begin + trials))
+    address = f"sqlite:///{home / 'ledger.db'}"
+    fill(Ledger.create(address, spec, "throughput", optuna.samplers.RandomSampler(seed=0)), before)
+
     parts, ends, waited = Parts(), [], [0.0]
     proposing = ("before_trial", "after_trial", "infer_relative_search_space", "sample_relative", "sample_independent")
     for sampler_class in (optuna.samplers.TPESampler, optuna.samplers.RandomSampler, HyperoptSampler):
@@ -111,9 +123,8 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
     parts.count(Worker, ("work",), "loop")
     parts.count(BackgroundWriter, ("submit", "put"), "tracking")
 
-    spec = load_study(document(engine, sampler, trials))
     with connect(f"sqlite:///{home / 'mlflow.db'}") as store, StopSignals() as stop:
-        ledger = Ledger.create(f"sqlite:///{home / 'ledger.db'}", spec)
+        ledger = Ledger.load(address, "throughput")
         run = store.open_study(study_info(spec, ledger.name, ledger.name), spec.name, home / "artifacts")
         worker = Worker(spec, ledger, run, ResidentSets(), Progress(), stop, parts.counted(train, "objective"))
         worker.sets.get(spec.first_config())
@@ -121,9 +132,12 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
         def ended() -> None:
             now = time.perf_counter()
             ends.append(now - waited[0])
-            if paced:
+            if paced or len(ends) == begin:
                 run.flush()
                 waited[0] += time.perf_counter() - now
+            if len(ends) == begin:
+                parts.seconds.clear()
+                parts.cpu_seconds.clear()
 
         worker.after_trial = ended
         run.flush()
@@ -135,12 +149,26 @@ def tunetrack(home: Path, trials: int, engine: str, sampler: str, paced: bool, a
         everything = time.perf_counter() - begun
         writer = store.status.writer_seconds - writer_before
     return {
-        "ends": [end - begun for end in ends],
+        "ends": [end - (ends[begin - 1] if begin else begun) for end in ends[begin:]],
         "seconds": everything,
         "ms_by_part": {part: 1000 * seconds / trials for part, seconds in sorted(parts.seconds.items())},
         "cpu_ms_by_part": {part: 1000 * seconds / trials for part, seconds in sorted(parts.cpu_seconds.items())},
         "ms_of_background_thread": 1000 * writer / trials,
     }
+
+
+def fill(ledger: Any, trials: int) -> None:
+    """Lets a study have so many trials, each with its reports, its value and its key."""
+    from tunetrack.spec import TrialOutcome, TrialState
+
+    with ledger.keeping():
+        for _ in range(trials):
+            ticket = ledger.ask()
+            found = metrics(ticket.config["optimizer"]["lr"], ticket.config["model"]["num_layers"])
+            for epoch, values in enumerate(found, 1):
+                ledger.report(ticket, epoch, values["validation/accuracy"])
+            outcome = TrialOutcome(TrialState.COMPLETE, (found[-1]["validation/accuracy"],))
+            ledger.tell(ticket, outcome, ticket.key)
 
 
 def optuna_sqlite(home: Path, trials: int, tracked: Callable[[dict[str, Any], list[dict[str, float]]], None]) -> Any:

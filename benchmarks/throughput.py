@@ -1,7 +1,7 @@
 """Measures what a trial costs that trains nothing, with everything tracked, as a study grows; and what others cost.
 
-Run it with `python benchmarks/throughput.py`; ten minutes. `--full` goes to 10,000 trials and takes hours; `--trials`
-and `--arms` make it shorter. The result goes to `benchmarks/results/throughput.json`.
+Run it with `python benchmarks/throughput.py`; ten minutes. `--trials` and `--arms` make it shorter. The result goes to
+`benchmarks/results/throughput.json`.
 
 A trial has 10 epochs of 7 metrics, its parameters, tags and ending; one worker, ledger and MLflow on local SQLite.
 "sustained" counts everything until the last number is in MLflow. "paced" waits after each trial, uncounted, until the
@@ -11,6 +11,10 @@ a process of its own, in turn.
 `--beside FOLDER` compares with the code of another checkout instead: the arms of both in turn, `--rounds` times, which
 says more than two runs on a machine whose speed changes. The result goes to
 `benchmarks/results/throughput_beside.json`.
+
+`--growth` measures 100 trials of each sampler in studies that have up to 10,000 already, which are put into the ledger
+beforehand. The result goes to `benchmarks/results/throughput_growth.json` and is drawn in `docs/images/growth.svg`. How
+the whole grows, MLflow's database included, is seen with `--arms sustained/random --trials 10000`.
 """
 
 from __future__ import annotations
@@ -25,8 +29,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from _growth_figure import drawn
 from _machine import describe_machine, today
 from _numbers import spread
+from _throughput_arms import OWN
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent
@@ -36,14 +42,13 @@ SAMPLERS = {
     "hyperopt_random": ("hyperopt", "random"),
     "hyperopt_tpe": ("hyperopt", "tpe"),
 }
-#: Name -> function of `_throughput_arms`, its options, most trials in a quick and in a full run.
-ARMS: dict[str, tuple[str, dict[str, Any], int, int]] = {
+#: Name -> function of `_throughput_arms`, its options, trials.
+ARMS: dict[str, tuple[str, dict[str, Any], int]] = {
     **{
         f"paced/{name}": (
             "tunetrack",
             {"engine": engine, "sampler": sampler, "paced": True, "artifacts": False},
             500,
-            10_000,
         )
         for name, (engine, sampler) in SAMPLERS.items()
     },
@@ -52,7 +57,6 @@ ARMS: dict[str, tuple[str, dict[str, Any], int, int]] = {
             "tunetrack",
             {"engine": engine, "sampler": sampler, "paced": False, "artifacts": False},
             500,
-            10_000,
         )
         for name, (engine, sampler) in SAMPLERS.items()
     },
@@ -60,13 +64,15 @@ ARMS: dict[str, tuple[str, dict[str, Any], int, int]] = {
         "tunetrack",
         {"engine": "optuna", "sampler": "random", "paced": False, "artifacts": True},
         200,
-        1_000,
     ),
-    "optuna_sqlite": ("optuna_alone", {}, 500, 1_000),
-    "optuna_sqlite_and_mlflow": ("optuna_and_mlflow", {}, 200, 1_000),
-    "mlflow_optuna_storage": ("mlflow_storage", {}, 20, 50),
-    "ray_tune_with_mlflow": ("ray_tune", {}, 100, 300),
+    "optuna_sqlite": ("optuna_alone", {}, 500),
+    "optuna_sqlite_and_mlflow": ("optuna_and_mlflow", {}, 200),
+    "mlflow_optuna_storage": ("mlflow_storage", {}, 20),
+    "ray_tune_with_mlflow": ("ray_tune", {}, 100),
 }
+#: Trials that a study has already, and how many more are measured then.
+SIZES = (100, 1_000, 3_000, 10_000)
+MORE = 100
 BLOCKS = 20
 
 
@@ -87,15 +93,15 @@ def around(ends: list[float], trials: int) -> float | None:
     return round(1000 * (marks[trials] - marks[trials - size]) / size, 2) if len(ends) >= trials else None
 
 
-def measured(name: str, trials: int, template: Path, root: Path = ROOT) -> dict[str, Any]:
-    """One arm in a fresh process, by the package of a checkout and these programs."""
-    function, options, _, _ = ARMS[name]
+def measured(name: str, trials: int, template: Path, root: Path = ROOT, **more: Any) -> dict[str, Any]:
+    """One arm in a fresh process, by the package of a checkout and these programs; with `more` options."""
+    function, options, _ = ARMS[name]
     script = (
         "import json, sys; from pathlib import Path; import _throughput_arms as arms; "
         "arm, trials, template, options = json.loads(sys.argv[1]); "
         "print(json.dumps(arms.run_in(getattr(arms, arm), trials, Path(template), **options)))"
     )
-    arguments = json.dumps([function, trials, str(template), options])
+    arguments = json.dumps([function, trials, str(template), options | more])
     environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{FOLDER}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -123,7 +129,7 @@ def _rounded(value: Any) -> Any:
 
 def own_ms(found: dict[str, Any]) -> float:
     """Of the worker's critical path, without the sampler's own time, the objective's, and waiting."""
-    return sum(found["ms_by_part"][part] for part in ("ledger", "loop", "tracking"))
+    return sum(found["ms_by_part"][part] for part in OWN)
 
 
 def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Path) -> dict[str, Any]:
@@ -143,6 +149,18 @@ def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Pat
     return found
 
 
+def growth(template: Path) -> dict[str, Any]:
+    """By arm and size of the study, what a trial takes and the parts of it."""
+    found: dict[str, Any] = {}
+    for name in (f"paced/{sampler}" for sampler in SAMPLERS):
+        for size in SIZES:
+            one = measured(name, MORE, template, before=size)
+            kept = {key: one[key] for key in ("trials", "ms_a_trial", "ms_by_part", "cpu_ms_by_part")}
+            found.setdefault(name, {})[str(size)] = kept
+            print(f"{name} after {size:,} trials: {json.dumps(kept)}", flush=True)
+    return found
+
+
 def commit_of(folder: Path) -> str:
     """The short name of a checkout's commit."""
     command = ["git", "-C", str(folder), "rev-parse", "--short", "HEAD"]
@@ -152,8 +170,8 @@ def commit_of(folder: Path) -> str:
 def main() -> None:
     """Measures and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="up to 10,000 trials")
-    parser.add_argument("--trials", type=int, help="so many at the most")
+    parser.add_argument("--growth", action="store_true", help=f"with up to {SIZES[-1]:,} trials in the ledger")
+    parser.add_argument("--trials", type=int, help="so many")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"some of: {', '.join(ARMS)}")
     parser.add_argument("--output", type=Path, default=FOLDER / "results" / "throughput.json")
     parser.add_argument("--beside", type=Path, help="another checkout, whose code is compared with this one's")
@@ -171,9 +189,13 @@ def main() -> None:
             result |= {"other_commit": commit_of(other), "arms": shares}
             (FOLDER / "results" / "throughput_beside.json").write_text(json.dumps(result, indent=2) + "\n")
             return
+        if options.growth:
+            result = {"what": "trials of a study that has some already", **about, "arms": growth(template)}
+            (FOLDER / "results" / "throughput_growth.json").write_text(json.dumps(result, indent=2) + "\n")
+            (ROOT / "docs" / "images" / "growth.svg").write_text(drawn(result))
+            return
         for name in options.arms:
-            most = ARMS[name][3 if options.full else 2]
-            found[name] = measured(name, min(most, options.trials or most), template)
+            found[name] = measured(name, options.trials or ARMS[name][2], template)
             short = {key: value for key, value in found[name].items() if key != "curve"}
             print(f"{name}: {json.dumps(short)}", flush=True)
     result = {
