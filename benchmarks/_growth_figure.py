@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from _throughput_arms import OWN
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
@@ -27,20 +26,26 @@ def drawn(result: Mapping[str, Any]) -> str:
     own, sampler = made.subplots(1, 2)
     dress(own, "trials of the study", "ms a trial", "The worker's own part, processor time")
     own.axhline(GOAL, color=GREY, linewidth=0.8, linestyle="--")
-    _lines(own, result["arms"], OWN)
+    _lines(own, result["arms"], "own_cpu_ms")
     own.set_ylim(0, 1.6 * GOAL)
     own.legend(fontsize=8, frameon=False, labelcolor=INK, loc="upper left", ncols=2)
     dress(sampler, "trials of the study", "ms a trial", "The sampler's part, processor time")
-    _lines(sampler, result["arms"], ("sampler",))
+    _lines(sampler, result["arms"], "sampler_cpu_ms")
     sampler.set_yscale("log")
+    sampler.minorticks_off()
     sampler.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     return to_svg(made)
 
 
-def _lines(axes: Axes, arms: Mapping[str, Mapping[str, Any]], parts: Sequence[str]) -> None:
+def _lines(axes: Axes, arms: Mapping[str, Mapping[str, Any]], kind: str) -> None:
+    """Medians, with bars from the smallest to the largest of the rounds."""
     for (arm, label), color in zip(LABELS.items(), SERIES, strict=False):
-        sizes = [int(size) for size in arms[arm]]
-        cost = [sum(one["cpu_ms_by_part"].get(part, 0.0) for part in parts) for one in arms[arm].values()]
-        axes.plot(sizes, cost, "o-", color=color, linewidth=1.4, markersize=3.5, label=label)
+        sizes, found = [int(size) for size in arms[arm]], [one[kind] for one in arms[arm].values()]
+        middle = [one["median"] for one in found]
+        bars = [[one["median"] - one["min"] for one in found], [one["max"] - one["median"] for one in found]]
+        axes.errorbar(
+            sizes, middle, bars, fmt="o-", color=color, linewidth=1.4, elinewidth=0.7, markersize=3.5, label=label
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.minorticks_off()

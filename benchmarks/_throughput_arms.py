@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,13 @@ def metrics(lr: float, layers: int) -> list[dict[str, float]]:
 
 
 def tunetrack(
-    home: Path, trials: int, engine: str, sampler: str, paced: bool, artifacts: bool, before: int = 0
+    home: Path,
+    trials: int,
+    engine: str,
+    sampler: str,
+    paced: bool,
+    artifacts: bool,
+    before: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
     """Our worker's loop, with everything that a trial leaves but its weights.
 
@@ -72,7 +80,7 @@ def tunetrack(
         paced: whether each trial waits until the background thread is idle. So it is where trials take seconds, and
             then the worker's own time is all that a trial costs; that wait is not counted.
         artifacts: whether a trial leaves its figures and tables too, as one of the real trainer does.
-        before: how many trials the study has already, of random configurations, in the ledger alone.
+        before: a ledger's file and how many of its first trials the study has already; None: none.
     """
     import optuna
 
@@ -106,10 +114,12 @@ def tunetrack(
         )
         return TrialResult(outcome, tuple(done), evaluation) if artifacts else TrialResult(outcome)
 
-    begin = WARMING if before else 0
-    spec = load_study(document(engine, sampler, before + begin + trials))
+    begin, had = (WARMING, before[1]) if before else (0, 0)
+    spec = load_study(document(engine, sampler, had + begin + trials))
     address = f"sqlite:///{home / 'ledger.db'}"
-    fill(Ledger.create(address, spec, "throughput", optuna.samplers.RandomSampler(seed=0)), before)
+    Ledger.create(address, spec, "throughput")
+    if before:
+        take_over(home / "ledger.db", *before)
 
     parts, ends, waited = Parts(), [], [0.0]
     proposing = ("before_trial", "after_trial", "infer_relative_search_space", "sample_relative", "sample_independent")
@@ -157,18 +167,30 @@ def tunetrack(
     }
 
 
-def fill(ledger: Any, trials: int) -> None:
-    """Lets a study have so many trials, each with its reports, its value and its key."""
-    from tunetrack.spec import TrialOutcome, TrialState
+def fill(path: Path, trials: int) -> None:
+    """Makes a ledger whose study has so many trials of random configurations, with their reports, values and keys."""
+    from tunetrack.ledger import Ledger
+    from tunetrack.spec import TrialOutcome, TrialState, load_study
 
+    ledger = Ledger.create(f"sqlite:///{path}", load_study(document("optuna", "random", trials)), "throughput")
     with ledger.keeping():
         for _ in range(trials):
-            ticket = ledger.ask()
+            ticket: Any = ledger.ask()
             found = metrics(ticket.config["optimizer"]["lr"], ticket.config["model"]["num_layers"])
             for epoch, values in enumerate(found, 1):
                 ledger.report(ticket, epoch, values["validation/accuracy"])
             outcome = TrialOutcome(TrialState.COMPLETE, (found[-1]["validation/accuracy"],))
             ledger.tell(ticket, outcome, ticket.key)
+
+
+def take_over(path: Path, filled: str, trials: int) -> None:
+    """Gives the study of an empty ledger the first trials of another ledger; both have one study each."""
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        ledger.execute("ATTACH ? AS filled", (filled,))
+        for table in tables:
+            if any(column[1] == "trial_id" for column in ledger.execute(f"PRAGMA table_info({table})")):
+                ledger.execute(f"INSERT INTO {table} SELECT * FROM filled.{table} WHERE trial_id <= ?", (trials,))
 
 
 def optuna_sqlite(home: Path, trials: int, tracked: Callable[[dict[str, Any], list[dict[str, float]]], None]) -> Any:

@@ -12,9 +12,10 @@ a process of its own, in turn.
 says more than two runs on a machine whose speed changes. The result goes to
 `benchmarks/results/throughput_beside.json`.
 
-`--growth` measures 100 trials of each sampler in studies that have up to 10,000 already, which are put into the ledger
-beforehand. The result goes to `benchmarks/results/throughput_growth.json` and is drawn in `docs/images/growth.svg`. How
-the whole grows, MLflow's database included, is seen with `--arms sustained/random --trials 10000`.
+`--growth` measures 50 trials of each sampler in studies that have up to 10,000 already, which are put into the ledger
+beforehand, `--rounds` times. The result goes to `benchmarks/results/throughput_growth.json` and is drawn in
+`docs/images/growth.svg`. How the whole grows, MLflow's database included, is seen with
+`--arms sustained/random --trials 10000`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any
 from _growth_figure import drawn
 from _machine import describe_machine, today
 from _numbers import spread
-from _throughput_arms import OWN
+from _throughput_arms import OWN, fill
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent
@@ -72,7 +73,7 @@ ARMS: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 #: Trials that a study has already, and how many more are measured then.
 SIZES = (100, 1_000, 3_000, 10_000)
-MORE = 100
+MORE = 50
 BLOCKS = 20
 
 
@@ -149,16 +150,28 @@ def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Pat
     return found
 
 
-def growth(template: Path) -> dict[str, Any]:
-    """By arm and size of the study, what a trial takes and the parts of it."""
-    found: dict[str, Any] = {}
-    for name in (f"paced/{sampler}" for sampler in SAMPLERS):
-        for size in SIZES:
-            one = measured(name, MORE, template, before=size)
-            kept = {key: one[key] for key in ("trials", "ms_a_trial", "ms_by_part", "cpu_ms_by_part")}
-            found.setdefault(name, {})[str(size)] = kept
-            print(f"{name} after {size:,} trials: {json.dumps(kept)}", flush=True)
-    return found
+def growth(template: Path, rounds: int) -> dict[str, Any]:
+    """By arm and size of the study, the processor time of the worker's own part of a trial and of the sampler's."""
+    cells = [(f"paced/{sampler}", size) for sampler in SAMPLERS for size in SIZES]
+    found: dict[tuple[str, int], list[dict[str, float]]] = {cell: [] for cell in cells}
+    with tempfile.TemporaryDirectory() as folder:
+        filled = Path(folder) / "ledger.db"
+        fill(filled, SIZES[-1])
+        for _ in range(rounds):
+            for name, size in cells:
+                parts = measured(name, MORE, template, before=(str(filled), size))["cpu_ms_by_part"]
+                found[name, size].append({"own": sum(parts[part] for part in OWN), "sampler": parts["sampler"]})
+                print(f"{name} after {size:,} trials: {json.dumps(parts)}", flush=True)
+    return {
+        f"paced/{sampler}": {
+            str(size): {
+                f"{kind}_cpu_ms": spread([one[kind] for one in found[f"paced/{sampler}", size]])
+                for kind in ("own", "sampler")
+            }
+            for size in SIZES
+        }
+        for sampler in SAMPLERS
+    }
 
 
 def commit_of(folder: Path) -> str:
@@ -175,7 +188,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), help=f"some of: {', '.join(ARMS)}")
     parser.add_argument("--output", type=Path, default=FOLDER / "results" / "throughput.json")
     parser.add_argument("--beside", type=Path, help="another checkout, whose code is compared with this one's")
-    parser.add_argument("--rounds", type=int, default=5, help="with --beside")
+    parser.add_argument("--rounds", type=int, default=5, help="with --beside and --growth")
     options = parser.parse_args()
     found: dict[str, Any] = {}
     about = {"date": today(), "machine": describe_machine()}
@@ -190,7 +203,8 @@ def main() -> None:
             (FOLDER / "results" / "throughput_beside.json").write_text(json.dumps(result, indent=2) + "\n")
             return
         if options.growth:
-            result = {"what": "trials of a study that has some already", **about, "arms": growth(template)}
+            grown = {"trials": MORE, "rounds": options.rounds, "arms": growth(template, options.rounds)}
+            result = {"what": "trials of a study that has some already", "commit": commit_of(ROOT), **about, **grown}
             (FOLDER / "results" / "throughput_growth.json").write_text(json.dumps(result, indent=2) + "\n")
             (ROOT / "docs" / "images" / "growth.svg").write_text(drawn(result))
             return

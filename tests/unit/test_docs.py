@@ -146,9 +146,15 @@ def test_what_a_trial_that_trains_nothing_takes_is_as_measured() -> None:
             numbers = [own(prefix + name), *(parts["ms_by_part"][part] for part in ("ledger", "tracking", "sampler"))]
             numbers += [parts["ms_of_background_thread"], rate(f"sustained/{prefix}{name}")]
             assert f"| {engine} {words} | {' | '.join(map(str, numbers))} |" in page
+            assert own(prefix + name) < 10
             assert rate(f"sustained/{prefix}{name}") > 15
     for arm in ("optuna_sqlite", *others):
         assert f"| {arms[arm]['trials']} | {arms[arm]['ms_a_trial']} |" in page
+    slower = result_of("throughput_slower")["arms"]
+    tpe = round(sum(slower["paced/tpe"]["ms_by_part"][part] for part in ("ledger", "loop", "tracking")), 1)
+    rest = slower["sustained/hyperopt_tpe"]["trials_per_second_all_sent"]
+    assert f"with Ray at {slower['ray_tune_with_mlflow']['ms_a_trial']} ms" in page
+    assert f"own part of TPE took {tpe} ms, and Hyperopt's TPE back to back made {rest} trials a second" in page
     since = result_of("throughput_beside")["arms"]
     for arm, words in {
         "paced/random": "optuna random",
@@ -158,18 +164,30 @@ def test_what_a_trial_that_trains_nothing_takes_is_as_measured() -> None:
     }.items():
         shares = (since[arm][f"share_of_{kind}"] for kind in ("own_ms", "ms_a_trial"))
         assert f"| {words} | {' | '.join(map(in_rounds, shares))} |" in page
-    tpe = since["paced/tpe"]
-    before, now = tpe["own_ms_of_the_other"]["median"], tpe["own_ms"]["median"]
-    assert f"the {before} ms of Optuna's TPE have become {now}" in page
-    assert f"the {own('tpe')} of the table would be about {own('tpe') * tpe['share_of_own_ms']['median']:.0f};" in page
-    medians = "; ".join(str(since[f"paced/{name}"]["share_of_own_ms"]["median"]) for name in ("random", "tpe"))
-    assert f"| {medians} times as long |" in readme
-    both = result_of("throughput_10000")["arms"]
-    long, short = both["sustained/random"], both["sustained/random, 500 trials"]
+    whole = result_of("throughput_10000")
+    long, short = (whole["arms"][f"sustained/random{many}"] for many in ("", ", 500 trials"))
     assert f"{long['trials_per_second_all_sent']} trials a second" in page
     for part in ("ledger", "tracking"):
         assert f"({short['cpu_ms_by_part'][part]}" in page
         assert long["cpu_ms_by_part"][part] < 1.5 * short["cpu_ms_by_part"][part]
+    grew = whole["before_the_list_in_order"]["paced/tpe"]["own_cpu_ms_before"]
+    assert f"from {grew['1000']} ms of processor time at 1,000 trials to {grew['10000']} at the end" in page
+
+
+def test_what_a_trial_takes_in_a_study_of_many_is_as_measured() -> None:
+    arms, page, readme = result_of("throughput_growth")["arms"], words_of("docs/performance.md"), words_of("README.md")
+    for arm, words in {
+        "paced/random": "optuna random",
+        "paced/tpe": "optuna TPE",
+        "paced/hyperopt_random": "hyperopt random",
+        "paced/hyperopt_tpe": "hyperopt TPE",
+    }.items():
+        own = [one["own_cpu_ms"] for one in arms[arm].values()]
+        cells = [*map(in_rounds, own), in_rounds(arms[arm]["10000"]["sampler_cpu_ms"])]
+        assert f"| {words} | {' | '.join(cells)} |" in page
+        assert own[-1]["median"] < 1.5 * own[0]["median"]
+    random, tpe = (arms[f"paced/{name}"]["10000"]["own_cpu_ms"]["median"] for name in ("random", "tpe"))
+    assert f"| {random} ms; {tpe} ms |" in readme
 
 
 def test_what_the_page_on_scaling_says_was_measured() -> None:
