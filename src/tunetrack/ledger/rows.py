@@ -126,7 +126,7 @@ class TrialRows(RDBStorage):
 class KeptTrials(_CachedStorage):
     """Optuna's cache of what has ended, with the trials of each study in a list.
 
-    A look at every trial for each proposal, just to put them in order, took 3 ms at 10,000 trials.
+    A look at every trial for each proposal, just to put them in order, took 1.4 ms at 9,000 trials.
     """
 
     def __init__(self, backend: RDBStorage) -> None:
