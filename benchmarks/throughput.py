@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -152,25 +153,20 @@ def beside(other: Path, arms: list[str], rounds: int, trials: int, template: Pat
 
 def growth(template: Path, rounds: int) -> dict[str, Any]:
     """By arm and size of the study, the processor time of the worker's own part of a trial and of the sampler's."""
-    cells = [(f"paced/{sampler}", size) for sampler in SAMPLERS for size in SIZES]
-    found: dict[tuple[str, int], list[dict[str, float]]] = {cell: [] for cell in cells}
+    arms = [f"paced/{sampler}" for sampler in SAMPLERS]
+    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {str(size): [] for size in SIZES} for name in arms}
     with tempfile.TemporaryDirectory() as folder:
         filled = Path(folder) / "ledger.db"
         fill(filled, SIZES[-1])
         for _ in range(rounds):
-            for name, size in cells:
+            for name, size in itertools.product(arms, SIZES):
                 parts = measured(name, MORE, template, before=(str(filled), size))["cpu_ms_by_part"]
-                found[name, size].append({"own": sum(parts[part] for part in OWN), "sampler": parts["sampler"]})
+                both = {"own_cpu_ms": sum(parts[part] for part in OWN), "sampler_cpu_ms": parts["sampler"]}
+                found[name][str(size)].append(both)
                 print(f"{name} after {size:,} trials: {json.dumps(parts)}", flush=True)
     return {
-        f"paced/{sampler}": {
-            str(size): {
-                f"{kind}_cpu_ms": spread([one[kind] for one in found[f"paced/{sampler}", size]])
-                for kind in ("own", "sampler")
-            }
-            for size in SIZES
-        }
-        for sampler in SAMPLERS
+        name: {size: {kind: spread([one[kind] for one in seen]) for kind in seen[0]} for size, seen in sizes.items()}
+        for name, sizes in found.items()
     }
 
 
@@ -214,6 +210,7 @@ def main() -> None:
             print(f"{name}: {json.dumps(short)}", flush=True)
     result = {
         "what": "trials that train nothing, one worker, ledger and MLflow on local sqlite",
+        "commit": commit_of(ROOT),
         **about,
         "versions": {name: importlib.import_module(name).__version__ for name in ("mlflow", "optuna", "ray")},
         "arms": found,

@@ -28,6 +28,7 @@ from tunetrack.ledger.deaths import death, used_up
 from tunetrack.ledger.leased import LeasedStorage
 from tunetrack.ledger.patience import patient_leases_of
 from tunetrack.ledger.records import DEATHS, KEY, OUTCOME, WAIT, WORKER, Gone, Reclaimed, Wait, WorkerRecord
+from tunetrack.ledger.rows import has_no_values
 from tunetrack.ledger.stop_rules import Stopped, StopRules
 from tunetrack.ledger.untrained import seen_by
 from tunetrack.ledger.workers import is_alive, label_of, let_go, new_worker
@@ -157,8 +158,7 @@ class Claims:
         for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
             if self._lag is not None and trial.number >= standing.ended_below:
                 return None
-            # A trial that failed without values has taken none of them.
-            if trial.params or trial.state is not TrialState.FAIL or not space.parameters:
+            if not has_no_values(trial) or not space.parameters:
                 taken.add(frozenset(trial.params.items()))
                 if len(taken) >= space.size:
                     return trial.number
